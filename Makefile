@@ -1,0 +1,50 @@
+# Everything runs in its own virtual environment; nothing has to be prepared.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint types check unit browser bench format clean
+
+run: .venv/installed
+	@$(BIN)/python manage.py setup
+	@exec $(BIN)/python manage.py serve
+
+test: .venv/installed-dev
+	@$(BIN)/python tests/run.py
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: .venv/installed-dev
+	$(BIN)/mypy
+
+check: .venv/installed-dev
+	$(BIN)/python tests/run.py checks
+
+unit: .venv/installed-dev
+	$(BIN)/python tests/run.py unit
+
+browser: .venv/installed-dev
+	$(BIN)/python tests/run.py browser
+
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks
+
+format: .venv/installed-dev
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Life-OS needs Python 3.11 or newer (make PYTHON=python3.11)."; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python requirements.txt
+	@echo "Installing what Life-OS needs…"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

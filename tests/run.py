@@ -1,0 +1,74 @@
+"""Runs the whole suite, the slow parts side by side: `make test`.
+
+`python tests/run.py [checks] [unit] [browser]` runs only those.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+PYTEST = [str(BIN / "python"), "-m", "pytest", "-q"]
+MANAGE = [str(BIN / "python"), "manage.py"]
+# Settings as a deployment behind TLS has them, for `check --deploy`.
+DEPLOYED = {"LIFEOS_HTTPS": "True", "ALLOWED_HOSTS": "example.org"}
+
+PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
+    "checks": [
+        ([str(BIN / "ruff"), "format", "--check", "."], {}),
+        ([str(BIN / "ruff"), "check", "."], {}),
+        ([str(BIN / "mypy")], {}),
+        ([*MANAGE, "makemigrations", "--check", "--dry-run"], {}),
+        ([*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], DEPLOYED),
+    ],
+    "unit": [([*PYTEST, "--ignore=tests/browser"], {})],
+    "browser": [([*PYTEST, "tests/browser"], {})],
+}
+
+
+def run_part(name: str) -> tuple[str, bool, str]:
+    """Run one part's commands until one fails; its output is kept together."""
+    lines = []
+    with tempfile.TemporaryDirectory(prefix="lifeos-test-") as data:
+        for command, settings in PARTS[name]:
+            begun = time.monotonic()
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**os.environ, "LIFEOS_DATA": data, **settings},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            shown = " ".join(Path(command[0]).name if i == 0 else word
+                             for i, word in enumerate(command))
+            lines.append(f"$ {shown}  ({time.monotonic() - begun:.0f} s)")
+            lines.append(done.stdout)
+            if done.returncode:
+                return name, False, "\n".join(lines)
+    return name, True, "\n".join(lines)
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(PARTS)
+    failed = []
+    with ThreadPoolExecutor() as pool:
+        for name, passed, output in pool.map(run_part, names):
+            sys.stdout.write(f"\n===== {name} =====\n{output}\n")
+            if not passed:
+                failed.append(name)
+    result = f"failed: {', '.join(failed)}" if failed else "all parts passed"
+    sys.stdout.write(f"\n{result}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
