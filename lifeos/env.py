@@ -1,0 +1,142 @@
+"""Settings from the environment, each also readable from the file NAME_FILE.
+
+Every reader stops the start with a sentence that says what to write instead.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.FileAwareEnv()
+T = TypeVar("T")
+
+
+def _read(name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
+    try:
+        raw = env.str(name, default="").strip()
+    except OSError as exc:
+        message = f"{name}_FILE names a file that can't be read: {exc}."
+        raise ImproperlyConfigured(message) from exc
+    if not raw:
+        return default
+    try:
+        return parse(raw)
+    except (ValueError, KeyError) as exc:
+        # The value itself stays out of the message: it may be a secret.
+        message = f"The environment variable {name} is wrong: {wanted}."
+        raise ImproperlyConfigured(message) from exc
+
+
+def text(name: str, default: str = "") -> str:
+    return _read(name, default, str, "expected text")
+
+
+def boolean(name: str, default: bool) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True}
+    words |= {"false": False, "0": False, "no": False, "off": False}
+    return _read(name, default, lambda raw: words[raw.lower()], "use True or False")
+
+
+def integer(name: str, default: int) -> int:
+    return _read(name, default, int, "use a whole number")
+
+
+def number(name: str, default: float) -> float:
+    return _read(name, default, float, "use a number")
+
+
+def choice(name: str, options: Sequence[str], default: str) -> str:
+    known = {option: option for option in options}
+    wanted = f"use one of {', '.join(options)}"
+    return _read(name, default, lambda raw: known[raw.lower()], wanted)
+
+
+def words(name: str, default: Sequence[str] = ()) -> list[str]:
+    def split(raw: str) -> list[str]:
+        return [word.strip() for word in raw.split(",") if word.strip()]
+
+    return _read(name, list(default), split, "separate the values with commas")
+
+
+def http_urls(name: str) -> list[str]:
+    def check(raw: str) -> list[str]:
+        urls = [word.strip().rstrip("/") for word in raw.split(",") if word.strip()]
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(url)
+            _ = parts.port  # raises ValueError where it is not a number
+        return urls
+
+    return _read(name, [], check, "use http://host:port, several separated by commas")
+
+
+def database(data: Path) -> dict[str, Any]:
+    """DATABASE_URL, or SQLite in the data folder, set up for several writers."""
+    wanted = "use postgres://user:password@host:5432/name or sqlite:////path/to/file"
+    default: dict[str, Any] = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(data / "db.sqlite3"),
+    }
+    config = _read("DATABASE_URL", default, _parse_database, wanted)
+    if config["ENGINE"].endswith("sqlite3"):
+        # IMMEDIATE takes the write lock at BEGIN, so that a transaction waits its
+        # turn instead of failing with "database is locked" when it first writes.
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    else:
+        # Django's ASGI handler runs each request on its own thread: a kept
+        # connection would never be used again, it would only be held open.
+        config["CONN_MAX_AGE"] = 0
+        config["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}
+    return config
+
+
+def _parse_database(raw: str) -> dict[str, Any]:
+    config: dict[str, Any] = dict(environ.Env.db_url_config(raw))
+    engine = str(config.get("ENGINE", ""))
+    if not engine.endswith(("sqlite3", "postgresql")):
+        raise ValueError(engine)
+    return config
+
+
+def email() -> dict[str, Any]:
+    """EMAIL_URL as Django's e-mail settings; the console without it."""
+    default = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    wanted = "use smtp+tls://user:password@host:587"
+
+    def parse(raw: str) -> dict[str, Any]:
+        config: dict[str, Any] = dict(environ.Env.email_url_config(raw))
+        config["EMAIL_BACKEND"]  # noqa: B018 - a KeyError means an unknown scheme
+        return {k: v for k, v in config.items() if k.startswith("EMAIL_") and v}
+
+    return _read("EMAIL_URL", default, parse, wanted)
+
+
+def secret_file(path: Path, make: Callable[[], str]) -> str:
+    """The secret kept in a file of the data folder, made at the first start."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(make())
+    try:
+        # link() fails if another process was first: then theirs counts.
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_text().strip()

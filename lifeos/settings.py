@@ -1,0 +1,279 @@
+"""All settings, by environment. The names are documented in docs/settings.md."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+from lifeos import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA = Path(env.text("LIFEOS_DATA", str(BASE_DIR / "var"))).resolve()
+DATA.mkdir(parents=True, exist_ok=True)
+VERSION = (BASE_DIR / "VERSION").read_text().strip()
+
+DEBUG = env.boolean("DEBUG", False)
+# Kept in the data folder when not given, so that sessions outlive a restart.
+SECRET_KEY = env.text("SECRET_KEY") or env.secret_file(
+    DATA / "secret_key", get_random_secret_key
+)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+
+DATABASES = {"default": env.database(DATA)}
+REDIS_URL = env.text("REDIS_URL")
+COMFYUI_URLS = env.http_urls("COMFYUI_URL")
+LIFEOS_SIGNUP = env.choice("LIFEOS_SIGNUP", ["closed", "invite", "open"], "closed")
+LIFEOS_STORAGE = env.choice("LIFEOS_STORAGE", ["local", "s3"], "local")
+
+INSTALLED_APPS = [
+    "daphne",
+    "lifeos.apps.LifeosConfig",
+    "accounts",
+    "gallery",
+    "generation",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.usersessions",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "huey.contrib.djhuey",
+    "ninja",
+]
+MIDDLEWARE = [
+    "lifeos.logs.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+]
+ROOT_URLCONF = "lifeos.urls"
+ASGI_APPLICATION = "lifeos.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.text("TZ", "UTC")
+USE_TZ = True
+
+# People --------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_SESSION_REMEMBER = True
+HEADLESS_ENABLED = True
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
+# Without it a token would stay good after sign-out or deactivation.
+HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+
+
+def _new_jwt_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    ).decode()
+
+
+HEADLESS_JWT_PRIVATE_KEY = env.text("LIFEOS_JWT_KEY") or env.secret_file(
+    DATA / "jwt_key.pem", _new_jwt_key
+)
+
+# Behind the browser: cache, events, tasks ----------------------------------------
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}
+    | {"LOCATION": REDIS_URL, "KEY_PREFIX": "lifeos"}
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 5000},
+    }
+}
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        # The core layer forgets its groups when Redis restarts; this one does not.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "lifeos"},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+_consumer = {"workers": 2, "worker_type": "thread", "initial_delay": 0.05, "max_delay": 0.2}
+HUEY: dict[str, Any] = {
+    "name": "lifeos",
+    "immediate": False,
+    "results": False,
+    "consumer": _consumer,
+} | (
+    {"huey_class": "huey.PriorityRedisHuey", "connection": {"url": REDIS_URL}}
+    if REDIS_URL
+    else {"huey_class": "huey.SqliteHuey", "filename": str(DATA / "huey.sqlite3")}
+)
+
+# Files ---------------------------------------------------------------------------
+
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+LIFEOS_MAX_UPLOAD_BYTES = env.integer("LIFEOS_MAX_UPLOAD_BYTES", 50 * 1024 * 1024)
+LIFEOS_MAX_OUTPUT_BYTES = env.integer("LIFEOS_MAX_OUTPUT_BYTES", 512 * 1024 * 1024)
+LIFEOS_MAX_OUTPUT_PIXELS = env.integer("LIFEOS_MAX_OUTPUT_PIXELS", 200_000_000)
+
+
+def _s3() -> dict[str, Any]:
+    missing = [
+        name
+        for name in ("AWS_STORAGE_BUCKET_NAME", "AWS_ACCESS_KEY_ID")
+        if not env.text(name)
+    ]
+    if missing:
+        message = f"LIFEOS_STORAGE=s3 needs {' and '.join(missing)}."
+        raise ImproperlyConfigured(message)
+    return {
+        "BACKEND": "gallery.storage.SharedS3Storage",
+        "OPTIONS": {
+            "bucket_name": env.text("AWS_STORAGE_BUCKET_NAME"),
+            "endpoint_url": env.text("AWS_S3_ENDPOINT_URL") or None,
+            "access_key": env.text("AWS_ACCESS_KEY_ID"),
+            "secret_key": env.text("AWS_SECRET_ACCESS_KEY"),
+            "region_name": env.text("AWS_S3_REGION_NAME") or "auto",
+            "custom_domain": env.text("AWS_S3_CUSTOM_DOMAIN") or None,
+            "default_acl": None,
+            "file_overwrite": True,
+        },
+    }
+
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": _s3()
+    if LIFEOS_STORAGE == "s3"
+    else {
+        "BACKEND": "gallery.storage.LocalStorage",
+        "OPTIONS": {"location": str(DATA / "files")},
+    },
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or "pytest" in sys.modules
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+# Security ------------------------------------------------------------------------
+
+# Named, not guessed: behind a TLS proxy the operator says so, on a home network over
+# plain HTTP secure cookies would lock everybody out.
+LIFEOS_HTTPS = env.boolean("LIFEOS_HTTPS", False)
+if LIFEOS_HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LIFEOS_HTTPS
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("LIFEOS_PROXY_COUNT", 0)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ("/api/docs",),
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    },
+}
+for _key, _value in env.email().items():
+    globals()[_key] = _value
+
+# Logs ----------------------------------------------------------------------------
+
+LOG_FORMAT = env.choice("LIFEOS_LOG_FORMAT", ["text", "json"], "text")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"context": {"()": "lifeos.logs.ContextFilter"}},
+    "formatters": {
+        "json": {"()": "lifeos.logs.JsonFormatter"},
+        "text": {"()": "lifeos.logs.TextFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["context"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django": {"level": "INFO"},
+        "daphne": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "huey": {"level": "WARNING"},
+        "websockets": {"level": "WARNING"},
+        "aiohttp.access": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,20 @@
+"""Every address. Pages by app, the API below /api/, health for the operators."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from lifeos import health
+from lifeos.api import api
+
+urlpatterns = [
+    path("", include("generation.urls")),
+    path("gallery/", include("gallery.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("api/", api.urls),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]
