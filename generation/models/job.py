@@ -1,0 +1,296 @@
+"""Jobs, and the attempts to run them on a server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import User
+from generation import events
+from generation.models.server import Server
+from generation.models.workflow import Workflow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class JobStatus(models.TextChoices):
+    QUEUED = "queued", "Waiting"
+    DISPATCHED = "dispatched", "At the server"
+    RUNNING = "running", "Running"
+    SAVING = "saving", "Saving"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ACTIVE = (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.SAVING)
+# Which states each state may be reached from.
+SOURCES: dict[str, tuple[JobStatus, ...]] = {
+    JobStatus.QUEUED: (JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.FAILED, JobStatus.CANCELLED),
+    JobStatus.DISPATCHED: (JobStatus.QUEUED,),
+    JobStatus.RUNNING: (JobStatus.DISPATCHED,),
+    JobStatus.SAVING: (JobStatus.DISPATCHED, JobStatus.RUNNING),
+    JobStatus.DONE: (JobStatus.SAVING,),
+    JobStatus.FAILED: (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.SAVING),
+    JobStatus.CANCELLED: (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING),
+}
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, user: User | AnonymousUser) -> JobQuerySet:
+        """The jobs that this person may know of: their own."""
+        return self.none() if user.is_anonymous else self.filter(owner=user)
+
+    def active(self) -> JobQuerySet:
+        return self.filter(status__in=ACTIVE)
+
+    def newest_first(self) -> JobQuerySet:
+        return self.order_by("-created", "-id")
+
+
+class Job(models.Model):
+    """One request of a person, from the form to the stored pictures.
+
+    queued ─▶ dispatched ─▶ running ─▶ saving ─▶ done
+      ▲           │            │          │
+      ├── lost ───┴────────────┘          │
+      │           ├────────────┼──────────┴─▶ failed ──┐ retry
+      │           └────────────┴─▶ cancelled ──────────┤
+      └────────────────────────────────────────────────┘
+
+    `move` makes each of these by compare-and-swap; nothing else sets `status`.
+    """
+
+    Status = JobStatus
+    MAX_ATTEMPTS = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs"
+    )
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.PROTECT, related_name="jobs"
+    )
+    parameters = models.JSONField(default=dict)
+    graph = models.JSONField(help_text="the graph as it is sent, all values resolved")
+    status = models.CharField(
+        max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED
+    )
+    cancel_requested = models.BooleanField(default=False)
+    attempts_left = models.PositiveSmallIntegerField(default=MAX_ATTEMPTS)
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: any number of jobs without a key
+
+    # What a page shows; `sequence` grows with every visible change of the row.
+    sequence = models.PositiveBigIntegerField(default=1)
+    progress = models.JSONField(default=dict, blank=True)
+    preview = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    error_detail = models.TextField(blank=True)
+    field_errors = models.JSONField(default=dict, blank=True)
+
+    created = models.DateTimeField(default=timezone.now)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=JobStatus.values), name="job_status_known"
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "idempotency_key"], name="job_idempotency_key_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created", "id"],
+                condition=Q(status=JobStatus.QUEUED),
+                name="job_queue_order",
+            ),
+            models.Index(fields=["owner", "-created", "-id"], name="job_list_order"),
+            models.Index(
+                fields=["status"],
+                condition=Q(status__in=ACTIVE),
+                name="job_active",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.status}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.status in SOURCES[JobStatus.CANCELLED] and not self.cancel_requested
+
+    @property
+    def can_retry(self) -> bool:
+        return self.status in (JobStatus.FAILED, JobStatus.CANCELLED)
+
+    @property
+    def eta_seconds(self) -> int | None:
+        """Seconds until it is done, by what was measured; None if nothing was."""
+        from generation import scheduling  # it reads jobs, so it imports us
+
+        return scheduling.estimate(self)
+
+    def position(self) -> int | None:
+        """Place in the queue from 1, or None when it does not wait there."""
+        from generation import scheduling
+
+        return scheduling.position(self)
+
+    def change(self, *, sources: Iterable[str], **fields: Any) -> bool:
+        """Write the fields if the row is in one of `sources`, and announce it.
+
+        False: another process moved it first. Then `self` is left as it was.
+        """
+        rows = Job.objects.filter(pk=self.pk, status__in=list(sources))
+        if not rows.update(sequence=F("sequence") + 1, **fields):
+            return False
+        for name, value in fields.items():
+            setattr(self, name, value)
+        events.announce_job(self.pk, self.owner_id)
+        return True
+
+    def move(self, to: JobStatus, **fields: Any) -> bool:
+        """Go to a state from any state that may lead there."""
+        if to in (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED):
+            fields.setdefault("finished_at", timezone.now())
+        return self.change(sources=SOURCES[to], status=to, **fields)
+
+    def cancel(self) -> bool:
+        """Cancel at once if it waits; ask the bridge to if a server has it.
+
+        False when it is too late: the job has ended or its pictures are being saved.
+        """
+        if self.change(sources=[JobStatus.QUEUED], status=JobStatus.CANCELLED, finished_at=timezone.now()):
+            return True
+        return self.change(sources=[JobStatus.DISPATCHED, JobStatus.RUNNING], cancel_requested=True)
+
+    def retry(self) -> bool:
+        """Put a failed or cancelled job back into the queue."""
+        return self.change(
+            sources=[JobStatus.FAILED, JobStatus.CANCELLED],
+            status=JobStatus.QUEUED,
+            attempts_left=Job.MAX_ATTEMPTS,
+            cancel_requested=False,
+            created=timezone.now(),
+            dispatched_at=None,
+            started_at=None,
+            finished_at=None,
+            progress={},
+            preview=0,
+            error="",
+            error_detail="",
+            field_errors={},
+        )
+
+    def fail(self, sentence: str, detail: str = "", **fields: Any) -> bool:
+        return self.move(JobStatus.FAILED, error=sentence, error_detail=detail, **fields)
+
+
+class AttemptState(models.TextChoices):
+    CLAIMED = "claimed", "Claimed"
+    SUBMITTED = "submitted", "Submitted"
+    ENDED = "ended", "Ended"
+
+
+class Attempt(models.Model):
+    """One try of a job on one server. Its id IS the prompt_id.
+
+    claimed ─▶ submitted ─▶ ended. A bridge holds it by a lease; when the lease runs
+    out, any bridge may take it over and re-attach by the id, which was stored
+    before the first call and is never posted unless the server does not know it.
+    """
+
+    State = AttemptState
+
+    class Outcome(models.TextChoices):
+        NONE = "", "Open"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        INTERRUPTED = "interrupted", "Interrupted"
+        REJECTED = "rejected", "Rejected"
+        LOST = "lost", "Lost by the server"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    server = models.ForeignKey(
+        Server, on_delete=models.PROTECT, related_name="attempts"
+    )
+    number = models.PositiveSmallIntegerField()
+    client_id = models.CharField(max_length=64)
+    bridge = models.CharField(max_length=100)
+    lease_until = models.DateTimeField()
+    state = models.CharField(
+        max_length=10, choices=AttemptState.choices, default=AttemptState.CLAIMED
+    )
+    outcome = models.CharField(
+        max_length=12, choices=Outcome.choices, default=Outcome.NONE, blank=True
+    )
+    outputs = models.JSONField(default=list, blank=True)
+    save_tries = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job"],
+                condition=~Q(state=AttemptState.ENDED),
+                name="attempt_one_open_per_job",
+            ),
+            models.UniqueConstraint(
+                fields=["job", "number"], name="attempt_number_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_until"],
+                condition=~Q(state=AttemptState.ENDED),
+                name="attempt_open_lease",
+            ),
+            models.Index(
+                fields=["server"],
+                condition=~Q(state=AttemptState.ENDED),
+                name="attempt_open_server",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} on {self.server_id}"
+
+    def held_by(self, bridge: str) -> models.QuerySet[Attempt]:
+        """The row, as long as this bridge holds it and it is open."""
+        return Attempt.objects.filter(pk=self.pk, bridge=bridge).exclude(
+            state=AttemptState.ENDED
+        )
+
+    def adopt(self, bridge: str, now: datetime, lease_until: datetime) -> bool:
+        """Take over an attempt whose lease has run out; False: another was first."""
+        rows = Attempt.objects.filter(pk=self.pk, lease_until__lt=now).exclude(
+            state=AttemptState.ENDED
+        )
+        if not rows.update(bridge=bridge, lease_until=lease_until):
+            return False
+        self.bridge, self.lease_until = bridge, lease_until
+        return True

@@ -1,0 +1,118 @@
+"""GPU servers, and what each of them can do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from django.core.validators import MinValueValidator, URLValidator
+from django.db import models
+from django.utils import timezone
+
+from generation.comfy import catalog as comfy_catalog
+from generation.comfy.client import Auth, ComfyClient
+
+
+class Catalog(models.Model):
+    """A server's whole `/object_info`, kept once however many servers share it."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    object_info = models.JSONField()
+    created = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+    @staticmethod
+    def keep(object_info: Mapping[str, Any]) -> str:
+        """Store the answer unless it is known; return its digest."""
+        canonical = json.dumps(object_info, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        Catalog.objects.get_or_create(
+            digest=digest, defaults={"object_info": object_info}
+        )
+        return digest
+
+
+# Content never changes under a digest, so each process parses it once. Megabytes
+# each with many custom nodes: a small number is kept.
+@lru_cache(maxsize=16)
+def parsed_catalog(digest: str) -> comfy_catalog.Catalog:
+    row = Catalog.objects.get(pk=digest)
+    return comfy_catalog.Catalog(row.object_info)
+
+
+class Server(models.Model):
+    """A ComfyUI server. Its state is what a bridge last saw, never a promise."""
+
+    class AuthKind(models.TextChoices):
+        NONE = "none", "None"
+        BASIC = "basic", "Basic (username, password)"
+        BEARER = "bearer", "Bearer token"
+        HEADERS = "headers", "Own headers (for example Cloudflare Access)"
+
+    class State(models.TextChoices):
+        UNKNOWN = "unknown"
+        ONLINE = "online"
+        OFFLINE = "offline"
+
+    name = models.CharField(max_length=100, unique=True)
+    url = models.CharField(
+        max_length=300,
+        unique=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+    )
+    auth_kind = models.CharField(
+        max_length=10, choices=AuthKind.choices, default=AuthKind.NONE
+    )
+    auth_secret = models.JSONField(default=dict, blank=True)
+    max_in_flight = models.PositiveSmallIntegerField(
+        default=2,
+        validators=[MinValueValidator(1)],
+        help_text="prompts at the server at once: one runs, one waits",
+    )
+    enabled = models.BooleanField(default=True)
+
+    state = models.CharField(
+        max_length=10, choices=State.choices, default=State.UNKNOWN
+    )
+    seen_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    version = models.CharField(max_length=40, blank=True)
+    device = models.CharField(max_length=200, blank=True)
+    vram_total = models.BigIntegerField(default=0)
+    vram_free = models.BigIntegerField(default=0)
+    queue_length = models.PositiveIntegerField(default=0)
+    catalog = models.ForeignKey(
+        Catalog, null=True, blank=True, on_delete=models.SET_NULL
+    )
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(max_in_flight__gte=1), name="server_takes_jobs"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def auth(self) -> Auth:
+        return Auth(kind=self.auth_kind, data=self.auth_secret)
+
+    def client(self, client_id: str) -> ComfyClient:
+        return ComfyClient(self.url, auth=self.auth, client_id=client_id)
+
+    def catalog_view(self) -> comfy_catalog.Catalog | None:
+        """What the server offers, or None before the first visit."""
+        return parsed_catalog(self.catalog_id) if self.catalog_id else None
+
+    def lacks(self, graph: Mapping[str, Any]) -> tuple[comfy_catalog.Lack, ...]:
+        """Nodes and models that this graph needs and the server has not."""
+        catalog = self.catalog_view()
+        return catalog.lacks(graph) if catalog else ()
