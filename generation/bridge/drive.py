@@ -1,0 +1,245 @@
+"""One attempt, from its claim to its end.
+
+The order that makes a crash harmless: the prompt_id is in the database before the
+first call; whoever holds the attempt asks the server for it first, and posts only what
+the server does not know. Frames from the socket only make things fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from channels.db import database_sync_to_async
+
+from generation.bridge import inputs, ledger
+from generation.bridge.reporter import Reporter
+from generation.bridge.sockets import RECONNECTED, Inbox, Switchboard
+from generation.comfy import messages
+from generation.comfy.errors import ComfyError, PromptRejected, Unreachable
+from generation.comfy.run import Phase, Run, results
+from generation.models import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from generation.comfy.answers import HistoryEntry
+    from generation.comfy.client import ComfyClient
+    from generation.scheduling import Claim
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Seconds of silence after which /queue and /history are asked.
+WATCHDOG = 5.0
+# The server writes the history a moment after the last frame.
+HISTORY_SOON = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
+# How long a cancelled job waits for a server that does not answer.
+CANCEL_PATIENCE = 10.0
+
+
+class Lost(Exception):
+    """The server no longer knows a prompt that it had taken."""
+
+
+class Released(Exception):
+    """The server could not be reached before anything was sent to it."""
+
+
+class Abandoned(Exception):
+    """The owner cancelled, and no server can be asked about it."""
+
+
+class Drive:
+    """Drives one claimed attempt; `run()` returns when its row has ended."""
+
+    def __init__(
+        self, claim: Claim, client: ComfyClient, switchboard: Switchboard
+    ) -> None:
+        self.claim = claim
+        self.client = client
+        self.switchboard = switchboard
+        self.prompt_id = str(claim.attempt.pk)
+        self.state = Run(self.prompt_id, claim.job.graph)
+        self.reporter = Reporter(claim.job)
+        self.history: HistoryEntry | None = None
+        self.cancel_requested = asyncio.Event()
+        # Whether a POST may have reached the server: then only a look-up tells.
+        self.posted = claim.attempt.state != Attempt.State.CLAIMED
+        self.context = {"job": str(claim.job.pk), "server": claim.server.name}
+
+    async def run(self) -> None:
+        attempt = self.claim.attempt
+        async with self.switchboard.subscribe(
+            self.claim.server, attempt.client_id, self.prompt_id
+        ) as inbox:
+            reporting = asyncio.create_task(self.reporter.run())
+            try:
+                await self._run(inbox)
+            finally:
+                reporting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reporting
+
+    async def _run(self, inbox: Inbox) -> None:
+        try:
+            known = await self._find()
+            if not known and self.claim.attempt.state == Attempt.State.SUBMITTED:
+                raise Lost("The server was restarted and has forgotten the job.")
+            while not known:
+                known = await self._submit() or await self._find()
+            if self.claim.attempt.state == Attempt.State.CLAIMED:
+                await database_sync_to_async(ledger.submitted)(self.claim)
+            await self._follow(inbox)
+        except PromptRejected as exc:
+            log.info("rejected: %s", exc, extra=self.context)
+            await database_sync_to_async(ledger.rejected)(self.claim, exc)
+        except Lost as exc:
+            log.warning("lost: %s", exc, extra=self.context)
+            await database_sync_to_async(ledger.lost)(self.claim, str(exc))
+        except Released as exc:
+            log.info("released: %s", exc, extra=self.context)
+            await database_sync_to_async(ledger.released)(self.claim, str(exc))
+        except Abandoned as exc:
+            await database_sync_to_async(ledger.interrupted)(self.claim, str(exc))
+        else:
+            await self._finish()
+
+    # Where does the prompt stand? ---------------------------------------------
+
+    async def _find(self) -> bool:
+        """Ask until the server answers; True if it knows the prompt."""
+        return await self._persist(self._look_up) != Phase.FORGOTTEN
+
+    async def _look_up(self) -> Phase:
+        """History, queue, history again: a prompt that moves between is not missed."""
+        history = await self.client.history(self.prompt_id)
+        queue = await self.client.queue()
+        if history is None:
+            history = await self.client.history(self.prompt_id)
+        self.history = history
+        phase = self.state.reconcile(queue, history)
+        if phase == Phase.RUNNING:
+            self.reporter.progress(self.state.progress)
+        return phase
+
+    async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again with back-off for as long as the server cannot be reached."""
+        waits = iter(BACK_OFF)
+        loop = asyncio.get_running_loop()
+        unheard: float | None = None
+        while True:
+            try:
+                return await ask()
+            except ComfyError as exc:
+                if not exc.retryable:
+                    raise
+                if not self.posted and isinstance(exc, Unreachable):
+                    raise Released(str(exc)) from exc
+                log.info("no answer: %s", exc, extra=self.context)
+                unheard = unheard or loop.time()
+                if self._gave_up_waiting(loop.time() - unheard):
+                    raise Abandoned(str(exc)) from exc
+            await asyncio.sleep(next(waits, BACK_OFF[-1]))
+
+    def _gave_up_waiting(self, silent: float) -> bool:
+        return self.cancel_requested.is_set() and silent > CANCEL_PATIENCE
+
+    # Submit -------------------------------------------------------------------
+
+    async def _submit(self) -> bool:
+        """Post the prompt; False if no answer came, so that it must be looked up."""
+        if self.cancel_requested.is_set():
+            raise Abandoned("cancelled before it was sent")
+        graph = await self._persist(
+            lambda: inputs.upload(self.client, self.claim.job)
+        )
+        self.posted = True
+        try:
+            await self.client.submit(self.prompt_id, graph)
+        except ComfyError as exc:
+            if not exc.retryable:
+                raise
+            log.warning("POST unanswered: %s", exc, extra=self.context)
+            return False
+        return True
+
+    # Follow -------------------------------------------------------------------
+
+    async def _follow(self, inbox: Inbox) -> None:
+        """Until the verdict is known. Frames are fast, the watchdog is right."""
+        cancelling = asyncio.create_task(self._cancel())
+        try:
+            while not self.state.ended:
+                if self.state.ending:
+                    await self._await_history()
+                    continue
+                try:
+                    async with asyncio.timeout(WATCHDOG):
+                        mail = await inbox.mail.get()
+                except TimeoutError:
+                    mail = RECONNECTED
+                if isinstance(mail, str):
+                    if not await self._find():
+                        raise Lost("The server was restarted during the run.")
+                else:
+                    self._hear(*mail, inbox)
+        finally:
+            cancelling.cancel()
+            with suppress(asyncio.CancelledError):
+                await cancelling
+
+    def _hear(self, message: messages.Message, sole: bool, inbox: Inbox) -> None:
+        if isinstance(message, messages.Preview):
+            if inbox.latest_preview is message:
+                self.reporter.preview(message.data)
+        elif self.state.receive(message, sole=sole):
+            self.reporter.progress(self.state.progress)
+
+    async def _await_history(self) -> None:
+        """A frame said that it is over; the history says how, soon after."""
+        for wait in HISTORY_SOON:
+            await asyncio.sleep(wait)
+            await self._find()
+            if self.state.ended:
+                return
+
+    async def _cancel(self) -> None:
+        """Once asked to, tell the server, and look at once how it ended."""
+        await self.cancel_requested.wait()
+        for wait in BACK_OFF:
+            try:
+                await self.client.cancel(self.prompt_id)
+            except ComfyError as exc:
+                log.info("cancel unanswered: %s", exc, extra=self.context)
+                await asyncio.sleep(wait)
+            else:
+                return
+
+    # End ----------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        state = self.state
+        log.info("run over: %s", state.phase.name.lower(), extra=self.context)
+        if state.phase == Phase.SUCCEEDED:
+            await database_sync_to_async(ledger.succeeded)(
+                self.claim,
+                results(state.outputs),
+                ledger.from_millis(self._time_of("execution_start")),
+                ledger.from_millis(self._time_of("execution_success")),
+            )
+        elif state.phase == Phase.FAILED and state.error is not None:
+            await database_sync_to_async(ledger.failed)(self.claim, state.error)
+        else:
+            why = "The run was interrupted."
+            await database_sync_to_async(ledger.interrupted)(self.claim, why)
+
+    def _time_of(self, event: str) -> object:
+        """Milliseconds, from the server's own log of the run."""
+        for name, data in self.history.messages if self.history else ():
+            if name == event:
+                return data.get("timestamp")
+        return None

@@ -1,0 +1,41 @@
+"""Brings a job's input pictures to the server that will run it."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from channels.db import database_sync_to_async
+from django.core.files.storage import default_storage
+
+from generation.comfy.graph import set_inputs
+from generation.models import Parameter
+
+if TYPE_CHECKING:
+    from generation.comfy.client import ComfyClient
+    from generation.models import Job
+
+
+@database_sync_to_async
+def _pictures(job: Job) -> list[tuple[list[list[str]], str, bytes]]:
+    """(targets, file name, content) of each picture that the job was given."""
+    found = []
+    for parameter in job.workflow.parameters.filter(kind=Parameter.Kind.IMAGE):
+        key = job.parameters.get(parameter.name)
+        if key:
+            with default_storage.open(key) as file:
+                found.append((parameter.targets, PurePosixPath(key).name, file.read()))
+    return found
+
+
+async def upload(client: ComfyClient, job: Job) -> dict[str, Any]:
+    """The job's graph with the names that its pictures have at this server.
+
+    Raises ComfyError. A file's name is its hash, so the same picture again is the
+    same file there.
+    """
+    values = []
+    for targets, name, content in await _pictures(job):
+        there = await client.upload_image(name, content, subfolder="", overwrite=True)
+        values += [(node, field, there) for node, field in targets]
+    return set_inputs(job.graph, values) if values else dict(job.graph)

@@ -1,0 +1,106 @@
+"""Writes a running prompt's progress and preview to where pages read them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from channels.db import database_sync_to_async
+from django.core.cache import cache
+from django.utils import timezone
+from PIL import Image as Pillow
+
+from generation.models import Job
+
+if TYPE_CHECKING:
+    from generation.comfy.run import RunProgress
+
+log = logging.getLogger(__name__)
+
+# The first change is written at once, then at most one in this many seconds.
+PACE = 0.2
+PREVIEW_SECONDS = 3600
+PREVIEW_EDGE = 512
+
+
+def preview_key(job_id: object) -> str:
+    """Cache key of the latest preview: (number, mime type, bytes)."""
+    return f"preview:{job_id}"
+
+
+def shrink(data: bytes) -> bytes:
+    """A preview of any size as a WebP of at most PREVIEW_EDGE pixels.
+
+    Raises OSError or ValueError where the bytes are no picture.
+    """
+    with Pillow.open(io.BytesIO(data), formats=["JPEG", "PNG", "WEBP"]) as picture:
+        if picture.width * picture.height > 64_000_000:
+            raise ValueError("the preview is too large")
+        picture.thumbnail((PREVIEW_EDGE, PREVIEW_EDGE))
+        out = io.BytesIO()
+        picture.convert("RGB").save(out, "WEBP", quality=70, method=0)
+    return out.getvalue()
+
+
+class Reporter:
+    """Coalesces one job's many changes into few writes; the last always arrives."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._changed = asyncio.Event()
+        self._progress: RunProgress | None = None
+        self._preview: bytes | None = None
+        self._number = job.preview
+
+    def progress(self, progress: RunProgress) -> None:
+        self._progress = progress
+        self._changed.set()
+
+    def preview(self, data: bytes) -> None:
+        self._preview = data
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write changes until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self.flush()
+            await asyncio.sleep(PACE)  # a pace for writing, not a synchronisation
+
+    async def flush(self) -> None:
+        preview, self._preview = self._preview, None
+        if preview is not None:
+            try:
+                small = await asyncio.to_thread(shrink, preview)
+            except (OSError, ValueError) as exc:
+                log.info("unreadable preview: %s", exc, extra={"job": self._job.pk})
+            else:
+                self._number += 1
+                value = (self._number, "image/webp", small)
+                await cache.aset(
+                    preview_key(self._job.pk), value, timeout=PREVIEW_SECONDS
+                )
+        progress, self._progress = self._progress, None
+        await self._write(progress)
+
+    @database_sync_to_async
+    def _write(self, progress: RunProgress | None) -> None:
+        job = self._job
+        fields: dict[str, object] = {"preview": self._number}
+        if progress is not None:
+            shown = asdict(progress)
+            fields["progress"] = {
+                key: shown[key] for key in ("fraction", "node", "step", "steps")
+            }
+        if job.started_at is None:
+            # DISPATCHED counts too: a first frame says that it runs now.
+            fields["started_at"] = timezone.now()
+            job.move(Job.Status.RUNNING, **fields)
+        else:
+            job.change(
+                sources=[Job.Status.DISPATCHED, Job.Status.RUNNING], **fields
+            )

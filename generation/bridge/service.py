@@ -1,0 +1,174 @@
+"""The bridge's loops: claim, adopt, renew, watch. Any number of bridges may run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+
+from generation import scheduling
+from generation.bridge.drive import Drive
+from generation.bridge.sockets import Key, Switchboard
+from generation.bridge.watch import Watch
+from generation.comfy.client import ComfyClient
+from generation.models import Job, Server
+from generation.wake import GROUP
+
+if TYPE_CHECKING:
+    from generation.scheduling import Claim
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+RENEW_EVERY = scheduling.LEASE.total_seconds() / 3
+
+
+class Bridge:
+    """Drives jobs until cancelled.
+
+    When cancelled it lets go of what it drives without ending it: the leases run out
+    and the next bridge adopts the attempts by their prompt_ids.
+    """
+
+    def __init__(self) -> None:
+        self._token = secrets.token_hex(8)
+        self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{self._token[:6]}"
+        self._wake = asyncio.Event()
+        self._drives: dict[UUID, tuple[Drive, asyncio.Task[None]]] = {}
+        self._clients: dict[tuple[object, ...], ComfyClient] = {}
+        self._switchboard = Switchboard()
+        self._watch = Watch(self._client, self._server_changed)
+        self._own_lines: set[Key] = set()
+
+    async def run(self) -> None:
+        log.info("bridge %s starts", self.name)
+        loops = [
+            self._for_ever(self._claim),
+            self._for_ever(self._renew),
+            self._for_ever(self._watch.run),
+            self._for_ever(self._listen),
+        ]
+        try:
+            await asyncio.gather(*loops)
+        finally:
+            await self._close()
+            log.info("bridge %s has stopped", self.name)
+
+    async def _for_ever(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """The last resort: a fault is logged and the loop goes on."""
+        while True:
+            try:
+                await loop()
+            except Exception:
+                log.exception("a loop of the bridge failed; it goes on")
+            await asyncio.sleep(1.0)
+
+    async def _close(self) -> None:
+        tasks = [task for _, task in self._drives.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._switchboard.close()
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _client(self, server: Server) -> ComfyClient:
+        """One client per address and credentials: an edited server gets a new one."""
+        key = (server.pk, server.url, repr(server.auth))
+        if key not in self._clients:
+            self._clients[key] = server.client(self._client_id(server))
+        return self._clients[key]
+
+    def _client_id(self, server: Server) -> str:
+        return f"lifeos-{self._token}-{server.pk}"
+
+    def _server_changed(self, server: Server) -> None:
+        if server.state == Server.State.ONLINE:
+            client_id = self._client_id(server)
+            self._switchboard.open(server, client_id)
+            self._own_lines.add((server.pk, server.url, client_id))
+        self._wake.set()
+
+    # Claim and adopt ----------------------------------------------------------
+
+    async def _claim(self) -> None:
+        while True:
+            self._wake.clear()
+            for claim in await database_sync_to_async(scheduling.adopt)(self.name):
+                log.warning("adopted", extra={"job": str(claim.job.pk)})
+                self._start(claim)
+            while claim := await self._next():
+                self._start(claim)
+            await self._pass_on_cancellations()
+            try:
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    @database_sync_to_async
+    def _next(self) -> Claim | None:
+        return scheduling.claim(self.name, self._client_id)
+
+    def _start(self, claim: Claim) -> None:
+        client = self._client(claim.server)
+        drive = Drive(claim, client, self._switchboard)
+        task = asyncio.create_task(drive.run(), name=f"drive {claim.attempt.pk}")
+        self._drives[claim.attempt.pk] = (drive, task)
+        task.add_done_callback(lambda task: self._ended(claim, task))
+
+    def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
+        self._drives.pop(claim.attempt.pk, None)
+        if not task.cancelled() and (error := task.exception()):
+            # Its lease runs out and it is adopted, so nothing is lost.
+            extra = {"job": str(claim.job.pk)}
+            log.error("a drive failed; its lease runs out", exc_info=error, extra=extra)
+        self._wake.set()
+
+    async def _pass_on_cancellations(self) -> None:
+        if not self._drives:
+            return
+        for attempt_id in await self._cancelled():
+            if held := self._drives.get(attempt_id):
+                held[0].cancel_requested.set()
+
+    @database_sync_to_async
+    def _cancelled(self) -> list[UUID]:
+        jobs = Job.objects.filter(
+            attempts__pk__in=list(self._drives), cancel_requested=True
+        )
+        return list(jobs.values_list("attempts__pk", flat=True))
+
+    # Leases -------------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        while True:
+            held = set(self._drives)
+            if held:
+                ours = await database_sync_to_async(scheduling.renew)(self.name, held)
+                for attempt_id in held - ours:
+                    if lost := self._drives.get(attempt_id):
+                        # Another bridge has it now, or its row has ended.
+                        lost[1].cancel()
+            self._switchboard.retire(self._own_lines)
+            await asyncio.sleep(RENEW_EVERY)
+
+    # Wake-ups -----------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        if layer is None:
+            return
+        channel = await layer.new_channel()
+        await layer.group_add(GROUP, channel)
+        while True:
+            await layer.receive(channel)
+            self._wake.set()

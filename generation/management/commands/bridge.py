@@ -1,0 +1,34 @@
+"""A bridge alone: claims jobs and drives them. Run as many as you like."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from generation import events
+from generation.bootstrap import keep_servers
+from generation.bridge import Bridge
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        events.use_loop(loop)
+        if settings.COMFYUI_URLS:
+            await database_sync_to_async(keep_servers)(settings.COMFYUI_URLS)
+        bridge = asyncio.create_task(Bridge().run())
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, bridge.cancel)
+        await asyncio.wait([bridge])
+        if not bridge.cancelled() and (error := bridge.exception()):
+            raise error
