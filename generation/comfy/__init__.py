@@ -1,0 +1,1 @@
+"""A client of ComfyUI: a pure protocol core under thin I/O shells. No Django."""

@@ -1,0 +1,159 @@
+"""What a server offers: its `/object_info`, in both dialects. Pure.
+
+Old servers write choices as a list (`[["a", "b"], {…}]`), newer ones as a type with
+options (`["COMBO", {"options": ["a", "b"]}]`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generation.comfy.graph import Graph, is_link
+
+MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".bin", ".onnx")
+MODEL_SUFFIXES += (".sft",)
+MODEL_INPUTS = frozenset(
+    "ckpt_name unet_name vae_name lora_name clip_name clip_name1 clip_name2 clip_name3"
+    " control_net_name style_model_name gligen_name upscale_model model_name"
+    " hypernetwork_name".split()
+)
+UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload")
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input of a node: `type` is INT, FLOAT, STRING, BOOLEAN, COMBO or a link's."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any = None
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    choices: tuple[Any, ...] | None = None
+    multiline: bool = False
+    upload: bool = False
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that a graph needs and the server has not."""
+
+    kind: str  # "node", "model" or "choice"
+    node_id: str
+    class_type: str
+    input: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "node":
+            return f"lacks the node {self.class_type}"
+        if self.kind == "model":
+            return f"lacks {self.value}" if self.value else f"has no {self.input}"
+        return f"{self.class_type} does not know {self.input} {self.value}"
+
+
+class Catalog:
+    """Answers questions about one server's `/object_info`."""
+
+    def __init__(self, object_info: Mapping[str, Any]) -> None:
+        self._info = object_info
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        return frozenset(self._info)
+
+    def has(self, class_type: str) -> bool:
+        return class_type in self._info
+
+    def inputs(self, class_type: str) -> Iterator[InputSpec]:
+        """All inputs of a node in the server's order; none for an unknown node."""
+        groups = self._groups(class_type)
+        for group in ("required", "optional"):
+            entries = groups.get(group)
+            if isinstance(entries, Mapping):
+                for name, raw in entries.items():
+                    yield _spec(name, raw, required=group == "required")
+
+    def input(self, class_type: str, name: str) -> InputSpec | None:
+        groups = self._groups(class_type)
+        for group in ("required", "optional"):
+            entries = groups.get(group)
+            if isinstance(entries, Mapping) and name in entries:
+                return _spec(name, entries[name], required=group == "required")
+        return None
+
+    def choices(self, class_type: str, name: str) -> tuple[str, ...] | None:
+        """The values to choose from, or None where the input is no choice."""
+        spec = self.input(class_type, name)
+        if spec is None or spec.choices is None:
+            return None
+        return tuple(str(choice) for choice in spec.choices)
+
+    def lacks(self, graph: Graph) -> tuple[Lack, ...]:
+        """What keeps this server from running the graph; empty: it can."""
+        found: list[Lack] = []
+        for node_id, node in graph.items():
+            class_type = str(node.get("class_type", ""))
+            if not self.has(class_type):
+                found.append(Lack("node", node_id, class_type))
+                continue
+            for name, value in node.get("inputs", {}).items():
+                if lack := self._lack(node_id, class_type, name, value):
+                    found.append(lack)
+        return tuple(dict.fromkeys(found))
+
+    def _lack(
+        self, node_id: str, class_type: str, name: str, value: object
+    ) -> Lack | None:
+        if is_link(value):
+            return None
+        spec = self.input(class_type, name)
+        if spec is None or spec.choices is None or spec.upload:
+            return None
+        if value in spec.choices or str(value) in map(str, spec.choices):
+            return None
+        text = str(value)
+        is_model = name in MODEL_INPUTS or text.lower().endswith(MODEL_SUFFIXES)
+        kind = "model" if is_model else "choice"
+        return Lack(kind, node_id, class_type, name, text)
+
+    def _groups(self, class_type: str) -> Mapping[str, Any]:
+        entry = self._info.get(class_type)
+        groups = entry.get("input") if isinstance(entry, Mapping) else None
+        return groups if isinstance(groups, Mapping) else {}
+
+
+def _spec(name: str, raw: object, *, required: bool) -> InputSpec:
+    parts = raw if isinstance(raw, list | tuple) and raw else ["*"]
+    kind = parts[0]
+    options = parts[1] if len(parts) > 1 and isinstance(parts[1], Mapping) else {}
+    choices: tuple[Any, ...] | None = None
+    if isinstance(kind, list | tuple):
+        choices, kind = tuple(kind), "COMBO"
+    elif kind == "COMBO":
+        listed = options.get("options")
+        choices = tuple(listed) if isinstance(listed, list | tuple) else ()
+    return InputSpec(
+        name=name,
+        type=str(kind),
+        required=required,
+        default=options.get("default"),
+        min=_number(options.get("min")),
+        max=_number(options.get("max")),
+        step=_number(options.get("step")),
+        choices=choices,
+        multiline=bool(options.get("multiline")),
+        upload=any(options.get(flag) for flag in UPLOADS),
+        tooltip=str(options.get("tooltip") or ""),
+    )
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value

@@ -1,0 +1,270 @@
+"""ComfyUI's HTTP API over httpx. Every failure is a ComfyError."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from generation.comfy.answers import HistoryEntry, Queue, Submitted, SystemStats
+from generation.comfy.errors import (
+    BadAnswer,
+    ComfyError,
+    FileMissing,
+    TooLarge,
+    Unauthorized,
+    Unreachable,
+    parse_node_errors,
+    rejection,
+)
+from generation.comfy.run import Output
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# Megabytes, and the server builds them while it may be loading a model.
+CATALOG_TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How to sign in at a server or at the proxy in front of it.
+
+    kind "basic" wants `username` and `password` in `data`, "bearer" a `token`,
+    "headers" any headers (Cloudflare Access: CF-Access-Client-Id and -Secret).
+    """
+
+    kind: str = "none"
+    data: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """For HTTP and for the socket's handshake alike."""
+        if self.kind == "basic":
+            pair = f"{self.data.get('username', '')}:{self.data.get('password', '')}"
+            return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        if self.kind == "bearer":
+            return {"Authorization": f"Bearer {self.data.get('token', '')}"}
+        if self.kind == "headers":
+            return {str(name): str(value) for name, value in self.data.items()}
+        return {}
+
+
+class ComfyClient:
+    """One server. `client_id` names the socket that hears of the posted prompts."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        auth: Auth | None = None,
+        client_id: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.client_id = client_id
+        self._http = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            headers=(auth or Auth()).headers(),
+            timeout=TIMEOUT,
+            transport=transport,
+            # A GPU server's address is never meant for the environment's proxy.
+            trust_env=False,
+        )
+        self._has_jobs_api: bool | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    # Questions ----------------------------------------------------------------
+
+    async def system_stats(self) -> SystemStats:
+        return SystemStats.parse(await self._get("system_stats"))
+
+    async def features(self) -> dict[str, Any]:
+        """Feature flags; empty for servers that know none."""
+        response = await self._send("GET", "features")
+        return _object(response) if response.status_code == 200 else {}
+
+    async def object_info(self) -> dict[str, Any]:
+        """Every node with its inputs: megabytes, so ask seldom and keep it."""
+        response = await self._send("GET", "object_info", timeout=CATALOG_TIMEOUT)
+        return _object(_good(response))
+
+    async def queue(self) -> Queue:
+        return Queue.parse(await self._get("queue"))
+
+    async def history(self, prompt_id: str) -> HistoryEntry | None:
+        """How the prompt ended; None while it is unknown, waits or runs."""
+        return HistoryEntry.parse(prompt_id, await self._get(f"history/{prompt_id}"))
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        return _object(_good(await self._send("GET", path)))
+
+    # Deeds --------------------------------------------------------------------
+
+    async def submit(
+        self,
+        prompt_id: str,
+        graph: Mapping[str, Any],
+        *,
+        extra_data: Mapping[str, Any] | None = None,
+    ) -> Submitted:
+        """Post a prompt under an id of ours (a lowercase UUID).
+
+        Raises PromptRejected where the server refuses it. After Unreachable or
+        BadAnswer the prompt may run all the same: look it up, never post blindly
+        again, since the same id twice runs twice.
+        """
+        body = {
+            "prompt": graph,
+            "client_id": self.client_id,
+            "prompt_id": prompt_id,
+            "extra_data": dict(extra_data or {}),
+        }
+        response = await self._send("POST", "prompt", json=body)
+        if response.status_code == 400:
+            raise rejection(_json(response))
+        answer = _object(_good(response))
+        if answer.get("prompt_id") != prompt_id:
+            raise BadAnswer("The server did not take the job under our id.")
+        return Submitted(
+            prompt_id,
+            answer.get("number", 0),
+            parse_node_errors(answer.get("node_errors")),
+        )
+
+    async def cancel(self, prompt_id: str) -> bool:
+        """Cancel exactly this prompt; True if it was there to be cancelled."""
+        if self._has_jobs_api is not False:
+            response = await self._send("POST", f"api/jobs/{prompt_id}/cancel")
+            if response.status_code not in (404, 405):
+                self._has_jobs_api = True
+                return bool(_object(_good(response)).get("cancelled", True))
+            # 404 may mean "no such job" as well: the old way is right then, too.
+            self._has_jobs_api = self._has_jobs_api or None
+        return await self._cancel_the_old_way(prompt_id)
+
+    async def _cancel_the_old_way(self, prompt_id: str) -> bool:
+        """PROTOCOL.md: old servers interrupt WHATEVER runs, so only while ours does."""
+        _good(await self._send("POST", "queue", json={"delete": [prompt_id]}))
+        queue = await self.queue()
+        if prompt_id not in queue.running:
+            return False
+        _good(await self._send("POST", "interrupt", json={"prompt_id": prompt_id}))
+        return True
+
+    async def upload_image(
+        self, name: str, data: bytes, *, subfolder: str = "", overwrite: bool = False
+    ) -> str:
+        """Store an input picture; returns the name that the server really used."""
+        fields = {"type": "input", "subfolder": subfolder}
+        if overwrite:
+            fields["overwrite"] = "true"
+        response = await self._send(
+            "POST", "upload/image", data=fields, files={"image": (name, data)}
+        )
+        if response.status_code == 413:
+            raise TooLarge(f"The server does not take files as large as {name}.")
+        answer = _object(_good(response))
+        if not isinstance(answer.get("name"), str):
+            raise BadAnswer("The server did not say where it put the picture.")
+        folder = str(answer.get("subfolder") or "")
+        return f"{folder}/{answer['name']}" if folder else answer["name"]
+
+    async def free(self, *, unload_models: bool = True) -> None:
+        body = {"unload_models": unload_models, "free_memory": True}
+        _good(await self._send("POST", "free", json=body))
+
+    @asynccontextmanager
+    async def stream_view(
+        self, output: Output, *, max_bytes: int = NO_LIMIT
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An output's content in chunks. Raises FileMissing, TooLarge or others."""
+        params = {
+            "filename": output.filename,
+            "subfolder": output.subfolder,
+            "type": output.type,
+        }
+        try:
+            async with self._http.stream("GET", "view", params=params) as response:
+                if response.status_code == 404:
+                    message = f"{output.filename} is no longer at the server."
+                    raise FileMissing(message)
+                _good(response)
+                yield _limited(response, output.filename, max_bytes)
+        except httpx.HTTPError as exc:
+            raise _unreachable(exc) from exc
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, **options)
+        except httpx.HTTPError as exc:
+            raise _unreachable(exc) from exc
+
+
+async def _limited(
+    response: httpx.Response, name: str, max_bytes: int
+) -> AsyncIterator[bytes]:
+    """The body's chunks; checked against the length that was promised."""
+    size = 0
+    async for chunk in response.aiter_bytes(1 << 16):
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge(f"{name} is larger than {max_bytes} bytes.")
+        yield chunk
+    promised = response.headers.get("Content-Length")
+    encoded = response.headers.get("Content-Encoding")
+    if promised and promised.isdigit() and not encoded and size != int(promised):
+        raise Unreachable(f"{name} arrived incompletely.")
+
+
+def _unreachable(exc: httpx.HTTPError) -> ComfyError:
+    """One sentence for each way in which a server can be out of reach."""
+    match exc:
+        case httpx.ConnectTimeout() | httpx.ReadTimeout() | httpx.PoolTimeout():
+            return Unreachable("The server did not answer in time.")
+        case httpx.ConnectError():
+            return Unreachable("The server refuses connections or is not there.")
+        case httpx.TransportError():
+            return Unreachable("The connection to the server broke off.")
+    return BadAnswer(f"The server's answer could not be read ({exc}).")
+
+
+def _good(response: httpx.Response) -> httpx.Response:
+    status = response.status_code
+    if status < 300:
+        return response
+    if status in (401, 403):
+        raise Unauthorized("The server refuses our credentials.")
+    if status in (502, 503, 504):
+        raise Unreachable(f"The proxy in front of the server answers {status}.")
+    raise BadAnswer(f"The server answered with status {status}.")
+
+
+def _json(response: httpx.Response) -> object:
+    try:
+        return response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise BadAnswer("The server's answer is not JSON.") from None
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    answer = _json(response)
+    if not isinstance(answer, dict):
+        raise BadAnswer("The server's answer has an unexpected shape.")
+    return answer
