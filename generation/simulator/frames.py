@@ -92,7 +92,7 @@ class Frames:
             if client_id is None:
                 wanted = list(self.listeners.values())
             else:
-                wanted = [self.listeners[client_id]] * (client_id in self.listeners)
+                wanted = [one for sid, one in self.listeners.items() if sid == client_id]
             for listener in wanted:
                 await self._send(listener, frame)
 

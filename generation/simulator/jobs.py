@@ -78,7 +78,9 @@ class Result:
 
     def as_job(self) -> dict[str, Any]:
         """The entry of a finished run in ``/api/jobs``."""
-        by_name: dict[str, dict[str, Any]] = dict(self.messages)
+        by_name: dict[str, dict[str, Any]] = {
+            str(each[0]): each[1] for each in self.messages
+        }
         endings = [by_name[name] for name in ENDINGS if name in by_name]
         interrupted = "execution_interrupted" in by_name
         failed = "cancelled" if interrupted else "failed"

@@ -7,7 +7,7 @@ import hashlib
 import io
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -53,7 +53,7 @@ def draw(scene: Scene, size: Size) -> Image.Image:
     """Draw a scene with its caption, in RGB; about 0.1 s for 512x512."""
     scale = min(1.0, CANVAS_SIDE / max(size))
     canvas = max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
-    kinds = (_hills, _aurora, _orbs, _ribbons, _sea)
+    kinds = (_hills, _sea, _aurora, _hills, _ribbons, _orbs, _sea, _aurora)
     kind = kinds[scene.random("kind").randrange(len(kinds))]
     image = kind(scene, canvas, _palette(scene))
     image = _finish(scene, image)
@@ -62,23 +62,57 @@ def draw(scene: Scene, size: Size) -> Image.Image:
     return caption(image, scene)
 
 
+# From dark ground to light sky, then the colour that stands out.
+PALETTES = (
+    Palette(
+        (27, 20, 56), (92, 58, 120), (214, 112, 130), (255, 221, 180), (255, 158, 94)
+    ),
+    Palette(
+        (10, 32, 54), (26, 94, 125), (104, 180, 190), (226, 246, 236), (255, 196, 120)
+    ),
+    Palette(
+        (16, 36, 34), (48, 92, 78), (138, 176, 132), (238, 240, 208), (244, 190, 98)
+    ),
+    Palette(
+        (48, 22, 48), (134, 62, 100), (226, 140, 150), (255, 232, 220), (255, 190, 130)
+    ),
+    Palette(
+        (14, 24, 52), (58, 96, 150), (150, 194, 222), (240, 250, 255), (126, 232, 200)
+    ),
+    Palette(
+        (56, 26, 30), (142, 70, 52), (224, 146, 92), (255, 232, 190), (250, 204, 110)
+    ),
+    Palette(
+        (24, 16, 60), (82, 60, 160), (166, 132, 220), (240, 228, 255), (255, 150, 190)
+    ),
+    Palette(
+        (12, 40, 48), (32, 110, 116), (246, 150, 120), (255, 236, 214), (255, 112, 100)
+    ),
+    Palette(
+        (40, 30, 62), (120, 90, 140), (240, 170, 190), (255, 240, 240), (255, 205, 150)
+    ),
+    Palette(
+        (12, 16, 36), (44, 52, 92), (150, 120, 110), (252, 228, 176), (255, 190, 80)
+    ),
+    Palette(
+        (18, 44, 58), (54, 128, 130), (146, 212, 184), (244, 252, 226), (255, 170, 130)
+    ),
+    Palette(
+        (24, 30, 40), (74, 92, 112), (160, 178, 190), (240, 240, 234), (240, 140, 100)
+    ),
+)
+
+
 def _palette(scene: Scene) -> Palette:
     """One palette per prompt, which the seed turns a little."""
-    chance, turn = scene.random("palette", with_seed=False), scene.random("turn")
-    hue = chance.random() + turn.uniform(-0.04, 0.04)
-    spread = chance.choice((0.07, 0.12, -0.09, 0.16, -0.14))
-    warmth = chance.uniform(0.5, 0.8)
-    return Palette(
-        deep=_color(hue, warmth, turn.uniform(0.13, 0.2)),
-        middle=_color(hue + spread, warmth * 0.85, 0.46),
-        soft=_color(hue + 2 * spread, warmth * 0.7, 0.78),
-        light=_color(hue + 3 * spread, 0.3, 0.97),
-        accent=_color(hue + 0.5 + spread, 0.62, 0.98),
-    )
+    base = scene.random("palette", with_seed=False).choice(PALETTES)
+    turn = scene.random("turn").uniform(-0.035, 0.035)
+    return Palette(*(_turned(color, turn) for color in astuple(base)))
 
 
-def _color(hue: float, saturation: float, value: float) -> Color:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
+def _turned(color: Color, turn: float) -> Color:
+    hue, saturation, value = colorsys.rgb_to_hsv(*(part / 255 for part in color))
+    red, green, blue = colorsys.hsv_to_rgb((hue + turn) % 1, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
@@ -102,8 +136,9 @@ def _gradient(size: Size, stops: list[Color]) -> Image.Image:
 def _glow(image: Image.Image, center: Size, radius: float, color: Color) -> None:
     """Lighten a soft disc into the picture, in place."""
     side = max(4, round(radius * 2))
-    mask = ImageOps.invert(Image.radial_gradient("L")).resize((side, side))
-    mask = mask.point(lambda v: v * v // 255)
+    # The gradient reaches 180 at the middle of an edge: the disc must end there.
+    mask = Image.radial_gradient("L").resize((side, side), Image.Resampling.BICUBIC)
+    mask = mask.point(lambda v: round(255 * max(0.0, 1 - v / 180) ** 2))
     layer = Image.new("RGB", (side, side), color)
     corner = center[0] - side // 2, center[1] - side // 2
     below = image.crop((*corner, corner[0] + side, corner[1] + side))
@@ -170,12 +205,16 @@ def _sun(scene: Scene, image: Image.Image, palette: Palette) -> Size:
     return center
 
 
+def _sky(palette: Palette) -> list[Color]:
+    warm = mix(palette.accent, palette.light, 0.45)
+    upper = mix(palette.deep, palette.middle, 0.55)
+    return [upper, palette.middle, palette.soft, warm, palette.light]
+
+
 def _hills(scene: Scene, size: Size, palette: Palette) -> Image.Image:
     """A low sun behind ranges of hills that sink into haze."""
     chance = scene.random("hills")
-    image = _gradient(
-        size, [palette.middle, palette.soft, palette.accent, palette.light]
-    )
+    image = _gradient(size, _sky(palette))
     _sun(scene, image, palette)
     layers = chance.randint(4, 6)
     for layer in range(layers):
@@ -201,15 +240,20 @@ def _aurora(scene: Scene, size: Size, palette: Palette) -> Image.Image:
     ):
         curtain = Image.new("L", (width // 2 + 1, height // 2 + 1))
         pen = ImageDraw.Draw(curtain)
-        line = _waves(chance, curtain.width, curtain.height * 0.13)
-        middle = curtain.height * chance.uniform(0.3, 0.55)
+        line = _waves(chance, curtain.width, curtain.height * 0.12)
+        rays = _waves(chance, curtain.width * 6, 1.0)
+        middle = curtain.height * chance.uniform(0.45, 0.66)
         for x in range(curtain.width):
-            top = middle - line[x // 4]
-            strength = chance.randint(60, 170)
-            length = curtain.height * chance.uniform(0.22, 0.4)
-            pen.line((x, top - length, x, top), fill=strength)
-            pen.line((x, top - length * 0.35, x, top), fill=min(255, strength + 60))
-        mask = curtain.filter(ImageFilter.BoxBlur(max(2, width / 180)))
+            ray = rays[(x * 6 // 4) % len(rays)] + chance.uniform(-0.35, 0.35)
+            strength = min(max(0.42 + 0.3 * ray, 0.05), 1.0)
+            foot = middle - line[x // 4]
+            length = curtain.height * (0.3 + 0.16 * ray)
+            for part in range(10):
+                # Brightest near the foot, fading upwards.
+                shade = round(200 * strength * (1 - part / 10) ** 1.5)
+                top, low = length * (part + 1) / 10, length * part / 10
+                pen.line((x, foot - top, x, foot - low), fill=shade)
+        mask = curtain.filter(ImageFilter.GaussianBlur(max(1.5, width / 220)))
         mask = mask.resize(size, Image.Resampling.BICUBIC)
         light = Image.composite(
             Image.new("RGB", size, color), Image.new("RGB", size), mask
@@ -231,7 +275,7 @@ def _orbs(scene: Scene, size: Size, palette: Palette) -> Image.Image:
     chance = scene.random("orbs")
     width, height = size
     image = _gradient(size, [palette.light, palette.soft, palette.middle, palette.deep])
-    colors = [palette.accent, palette.middle, palette.soft, palette.light, palette.deep]
+    colors = [palette.accent, palette.soft, palette.light, palette.middle]
     for _ in range(chance.randint(8, 13)):
         radius = min(size) * chance.uniform(0.06, 0.32)
         center = chance.randrange(width), chance.randrange(height)
@@ -284,9 +328,7 @@ def _sea(scene: Scene, size: Size, palette: Palette) -> Image.Image:
     chance = scene.random("sea")
     width, height = size
     horizon = round(height * chance.uniform(0.52, 0.64))
-    sky = _gradient(
-        (width, horizon), [palette.middle, palette.soft, palette.accent, palette.light]
-    )
+    sky = _gradient((width, horizon), _sky(palette))
     x, _ = _sun(scene, sky, palette)
     image = Image.new("RGB", size)
     image.paste(sky)
