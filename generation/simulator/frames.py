@@ -92,7 +92,9 @@ class Frames:
             if client_id is None:
                 wanted = list(self.listeners.values())
             else:
-                wanted = [one for sid, one in self.listeners.items() if sid == client_id]
+                wanted = [
+                    one for sid, one in self.listeners.items() if sid == client_id
+                ]
             for listener in wanted:
                 await self._send(listener, frame)
 

@@ -158,6 +158,14 @@ def _scale_latent(inputs: Inputs) -> tuple[Any, ...]:
     return (Latent(width, height, latent.batch, tuple(images)),)
 
 
+def _repeat_latent(inputs: Inputs) -> tuple[Any, ...]:
+    latent: Latent = inputs["samples"]
+    amount = inputs["amount"]
+    return (
+        replace(latent, batch=latent.batch * amount, images=latent.images * amount),
+    )
+
+
 def _empty_image(inputs: Inputs) -> tuple[Any, ...]:
     color = inputs["color"]
     rgb = (color >> 16) & 255, (color >> 8) & 255, color & 255
@@ -176,6 +184,7 @@ COMPUTE: dict[str, Callable[[Inputs], tuple[Any, ...]]] = {
     "VAEEncode": _encode,
     "VAEDecode": _decode,
     "LatentUpscale": _scale_latent,
+    "RepeatLatentBatch": _repeat_latent,
     "EmptyImage": _empty_image,
     "ImageScale": lambda inputs: (_scale(inputs["image"], inputs),),
     "ImageInvert": lambda inputs: ([ImageOps.invert(i) for i in inputs["image"]],),
@@ -201,4 +210,4 @@ def save_images(
 
 def loudness(step: int, steps: int) -> float:
     """How noisy a preview still is: 1 before the first step, 0 after the last."""
-    return math.cos(math.pi / 2 * step / max(steps, 1))
+    return math.pow(1 - step / max(steps, 1), 1.3)

@@ -238,23 +238,7 @@ def _aurora(scene: Scene, size: Size, palette: Palette) -> Image.Image:
         palette.soft,
         mix(palette.accent, palette.light, 0.4),
     ):
-        curtain = Image.new("L", (width // 2 + 1, height // 2 + 1))
-        pen = ImageDraw.Draw(curtain)
-        line = _waves(chance, curtain.width, curtain.height * 0.12)
-        rays = _waves(chance, curtain.width * 6, 1.0)
-        middle = curtain.height * chance.uniform(0.45, 0.66)
-        for x in range(curtain.width):
-            ray = rays[(x * 6 // 4) % len(rays)] + chance.uniform(-0.35, 0.35)
-            strength = min(max(0.42 + 0.3 * ray, 0.05), 1.0)
-            foot = middle - line[x // 4]
-            length = curtain.height * (0.3 + 0.16 * ray)
-            for part in range(10):
-                # Brightest near the foot, fading upwards.
-                shade = round(200 * strength * (1 - part / 10) ** 1.5)
-                top, low = length * (part + 1) / 10, length * part / 10
-                pen.line((x, foot - top, x, foot - low), fill=shade)
-        mask = curtain.filter(ImageFilter.GaussianBlur(max(1.5, width / 220)))
-        mask = mask.resize(size, Image.Resampling.BICUBIC)
+        mask = _curtain(chance, size)
         light = Image.composite(
             Image.new("RGB", size, color), Image.new("RGB", size), mask
         )
@@ -268,6 +252,28 @@ def _aurora(scene: Scene, size: Size, palette: Palette) -> Image.Image:
             mix(night, (0, 0, 0), near * 0.6),
         )
     return image
+
+
+def _curtain(chance: random.Random, size: Size) -> Image.Image:
+    """A mask of rays that hang from nowhere and end in a bright, wavy hem."""
+    width, height = size[0] // 2 + 1, size[1] // 2 + 1
+    curtain = Image.new("L", (width, height))
+    pen = ImageDraw.Draw(curtain)
+    hem = _waves(chance, width, height * 0.12)
+    rays = _waves(chance, width * 6, 1.0)
+    middle = height * chance.uniform(0.45, 0.66)
+    for x in range(width):
+        ray = rays[(x * 6 // 4) % len(rays)] + chance.uniform(-0.35, 0.35)
+        strength = min(max(0.42 + 0.3 * ray, 0.05), 1.0)
+        foot = middle - hem[x // 4]
+        piece = max(height * (0.3 + 0.16 * ray), 0.0) / 10
+        for part in range(10):
+            # Brightest near the hem, fading upwards.
+            shade = round(200 * strength * (1 - part / 10) ** 1.5)
+            low = foot - piece * part
+            pen.line((x, low - piece, x, low), fill=shade)
+    blurred = curtain.filter(ImageFilter.GaussianBlur(max(1.5, width / 110)))
+    return blurred.resize(size, Image.Resampling.BICUBIC)
 
 
 def _orbs(scene: Scene, size: Size, palette: Palette) -> Image.Image:

@@ -54,23 +54,23 @@ class Simulator:
         self.max_upload = max_upload
         self.faults = Faults(on_restart=self._restart)
         self.ledger = Ledger()
-        self._own_data = (
-            None if data else tempfile.TemporaryDirectory(prefix="simulator-")
-        )
-        self.files = FileStore(
-            data or Path(self._own_data.name if self._own_data else ".")
-        )
         self.catalog = NodeCatalog(
             models=DEFAULT_MODELS if models is None else models,
             without=without_nodes,
             lists_only=not modern,
-            uploads=self.files.uploads,
+            uploads=lambda: self.files.uploads(),
         )
+        self._own_data: tempfile.TemporaryDirectory[str] | None = None
+        if data is None:
+            self._own_data = tempfile.TemporaryDirectory(prefix="simulator-")
+            data = Path(self._own_data.name)
+        self.files = FileStore(data)
         self.url = ""
         self._host, self._port = "127.0.0.1", 0
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._kept: set[asyncio.Task[None]] = set()
+        self._stopped = False
         self._new_life()
 
     @property
@@ -116,6 +116,7 @@ class Simulator:
         if self._runner is not None:
             raise RuntimeError("The simulator runs already.")
         self._host, self._port = host, port
+        self._stopped = False
         await self._listen()
         shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
         self.url = f"http://{shown}:{self._port}"
@@ -123,6 +124,7 @@ class Simulator:
 
     async def stop(self) -> None:
         """Stop listening and give up what runs; a temporary folder is deleted."""
+        self._stopped = True
         for task in self._kept:
             task.cancel()
         await self._close()
@@ -179,4 +181,5 @@ class Simulator:
         self._new_life()
         if down_for:
             await asyncio.sleep(down_for)
-        await self._listen()
+        if not self._stopped:
+            await self._listen()

@@ -234,3 +234,12 @@ async def test_an_old_server_says_less_and_interrupts_anything():
         1,
     }
     assert entry["status"]["messages"][-1][0] == "execution_interrupted"
+
+
+async def test_a_stop_during_a_restart_is_final(simulator, http):
+    task = asyncio.create_task(simulator.faults.restart(down_for=0.1))
+    await asyncio.sleep(0)
+    await simulator.stop()
+    await task
+    with pytest.raises(httpx.ConnectError):
+        await http.get("/queue")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 
+import httpx
 import pytest
 from PIL import Image, ImageChops
 
@@ -117,11 +118,10 @@ async def test_a_mask_becomes_the_alpha_of_the_original(http):
 
 
 async def test_too_large_an_upload_is_refused():
-    async with Simulator(speed=0, max_upload=10_000) as simulator:
-        import httpx
-
-        async with httpx.AsyncClient(base_url=simulator.url) as http:
-            assert (await upload(http, b"x" * 20_000)).status_code == 413
+    simulator = Simulator(speed=0, max_upload=10_000)
+    url = await simulator.start()
+    async with simulator, httpx.AsyncClient(base_url=url) as http:
+        assert (await upload(http, b"x" * 20_000)).status_code == 413
 
 
 @pytest.mark.parametrize(
