@@ -112,9 +112,14 @@ class Simulator:
         self.faults.on_half_open = self.frames.freeze_all
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen and return the URL; port 0 takes a free one."""
+        """Listen and return the URL; port 0 takes a free one.
+
+        Entering the context listens on a free port already; a call after that
+        moves the server to the address given here, where it begins anew.
+        """
         if self._runner is not None:
-            raise RuntimeError("The simulator runs already.")
+            await self._close()
+            self._new_life()
         self._host, self._port = host, port
         self._stopped = False
         await self._listen()

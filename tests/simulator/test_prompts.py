@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 
+import httpx
 import pytest
 
 from generation.simulator import Simulator
@@ -167,3 +168,12 @@ async def test_what_the_server_is(http):
     stats = (await http.get("/system_stats")).json()
     assert stats["system"]["comfyui_version"] == "0.26.0"
     assert stats["devices"][0]["vram_total"] > stats["devices"][0]["vram_free"]
+
+
+async def test_a_running_simulator_can_be_moved(simulator, http, client):
+    url = await simulator.start(port=0)
+    assert url == simulator.url
+    async with httpx.AsyncClient(base_url=url) as moved:
+        client.http = moved
+        prompt_id = (await client.post(flat())).json()["prompt_id"]
+        assert (await client.history(prompt_id))["status"]["completed"] is True
