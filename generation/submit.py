@@ -1,0 +1,127 @@
+"""The one way into the queue: form and API both end here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from generation import events, offers, parameters
+from generation.models import Job, Parameter, Workflow
+from generation.wake import wake
+
+MAX_COUNT = 8
+MAX_ACTIVE = 200
+
+
+class Invalid(Exception):
+    """`errors`: a sentence for each parameter that is wrong."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{k}: {v}" for k, v in errors.items()))
+        self.errors = dict(errors)
+
+
+class TooMany(Exception):
+    """The person has as many jobs waiting as they may have."""
+
+    retry_after = 30
+
+
+def submit(
+    owner: User,
+    workflow: Workflow,
+    given: Mapping[str, Any],
+    *,
+    count: int = 1,
+    idempotency_key: str | None = None,
+) -> list[Job]:
+    """Check the values and queue `count` jobs, which differ in their seeds.
+
+    Raises Invalid or TooMany. The same key again returns the same jobs.
+    """
+    if idempotency_key and (known := _known(owner, idempotency_key)):
+        return known
+    jobs = _build(owner, workflow, given, count)
+    if owner.jobs.active().count() + count > MAX_ACTIVE:
+        message = f"You have {MAX_ACTIVE} jobs waiting. Try again when some are done."
+        raise TooMany(message)
+    for index, job in enumerate(jobs if idempotency_key else []):
+        job.idempotency_key = f"{idempotency_key}#{index}"
+    try:
+        with transaction.atomic():
+            Job.objects.bulk_create(jobs)
+    except IntegrityError:
+        # The same request came in twice at once: the other one was first.
+        if idempotency_key and (known := _known(owner, idempotency_key)):
+            return known
+        raise
+    for job in jobs:
+        events.announce_job(job.pk, owner.pk)
+    wake()
+    return jobs
+
+
+def _known(owner: User, key: str) -> list[Job]:
+    jobs = owner.jobs.filter(idempotency_key__startswith=f"{key}#")
+    return list(jobs.select_related("workflow").order_by("idempotency_key"))
+
+
+def _build(
+    owner: User, workflow: Workflow, given: Mapping[str, Any], count: int
+) -> list[Job]:
+    fields = list(workflow.parameters.all())
+    cleaned = parameters.clean(fields, given, offers.choices_of(workflow))
+    errors = cleaned.errors | _foreign_pictures(owner, fields, cleaned.values)
+    if not 1 <= count <= MAX_COUNT:
+        errors["count"] = f"Choose 1 to {MAX_COUNT}."
+    if errors:
+        raise Invalid(errors)
+    jobs = []
+    for index in range(count):
+        values = _vary(fields, given, cleaned.values, index)
+        graph = parameters.resolve(workflow.graph, fields, values)
+        jobs.append(
+            Job(owner=owner, workflow=workflow, parameters=values, graph=graph)
+        )
+    return jobs
+
+
+def _foreign_pictures(
+    owner: User, fields: list[Parameter], values: Mapping[str, Any]
+) -> dict[str, str]:
+    """An input picture must lie in its owner's own folder."""
+    own = input_folder(owner)
+    return {
+        field.name: "Upload this picture first."
+        for field in fields
+        if field.kind == Parameter.Kind.IMAGE
+        and values.get(field.name)
+        and not (
+            values[field.name].startswith(own) and ".." not in values[field.name]
+        )
+    }
+
+
+def input_folder(owner: User) -> str:
+    return f"inputs/{owner.pk}/"
+
+
+def _vary(
+    fields: list[Parameter],
+    given: Mapping[str, Any],
+    values: Mapping[str, Any],
+    index: int,
+) -> dict[str, Any]:
+    """Job `index` of a batch: a fixed seed counts up, a random one is drawn anew."""
+    varied = dict(values)
+    for field in fields:
+        if field.kind != Parameter.Kind.SEED or index == 0:
+            continue
+        fixed = given.get(field.name) not in parameters.RANDOM
+        seed = (values[field.name] + index) % (parameters.MAX_SEED + 1)
+        again = parameters.clean([field], {}, lambda _: None).values[field.name]
+        varied[field.name] = seed if fixed else again
+    return varied
