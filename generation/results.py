@@ -1,0 +1,141 @@
+"""From a finished run's outputs to checked, stored pictures in the gallery.
+
+May be done again at any point: names and keys are made from the job's and output's
+identity, so that the same output is the same row and the same files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import tempfile
+import uuid
+from typing import BinaryIO
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError
+
+from gallery import files
+from gallery.models import Image
+from generation.comfy.errors import ComfyError
+from generation.comfy.graph import describe
+from generation.comfy.run import Output
+from generation.models import Attempt, Job
+
+# In memory up to this size, then on disk.
+SPOOL = 16 * 1024 * 1024
+
+
+class TryAgain(Exception):
+    """Something is out of reach now; the text says what. Later may do."""
+
+
+def collect(job: Job, attempt: Attempt) -> None:
+    """Store every picture of the attempt, then end the job.
+
+    Raises TryAgain when the server or our storage cannot be reached. A picture that
+    is gone or damaged does not cost the others of the same job.
+    """
+    outputs = [Output(**item) for item in attempt.outputs]
+    pictures = [o for o in outputs if o.filename and not o.animated]
+    stored = set(job.images.values_list("node", "kind", "index"))
+    bad: list[str] = []
+    for output in pictures:
+        if (output.node, output.kind, output.index) in stored:
+            continue
+        try:
+            _take(job, attempt, output)
+        except files.BadPicture as exc:
+            bad.append(f"{output.filename}: {exc}")
+        except ComfyError as exc:
+            if exc.retryable:
+                raise TryAgain(str(exc)) from exc
+            bad.append(str(exc))
+        except OSError as exc:
+            raise TryAgain(_disk_sentence(exc)) from exc
+    _end(job, len(pictures), bad)
+
+
+def _end(job: Job, pictures: int, bad: list[str]) -> None:
+    if not pictures:
+        job.fail("The workflow ran, but it put out no picture.")
+    elif bad:
+        sentence = (
+            f"{len(bad)} of {pictures} pictures could not be kept."
+            if pictures > 1
+            else "The picture could not be kept."
+        )
+        job.fail(sentence, "\n".join(bad))
+    else:
+        job.move(Job.Status.DONE)
+
+
+def _disk_sentence(exc: OSError) -> str:
+    if exc.errno == errno.ENOSPC:
+        return "There is no room left on the disk of this installation."
+    return f"The storage does not answer ({type(exc).__name__})."
+
+
+def _take(job: Job, attempt: Attempt, output: Output) -> None:
+    with tempfile.SpooledTemporaryFile(SPOOL) as spool:
+        # A loop of its own: we are in a task's thread, and no transaction is open.
+        asyncio.run(_download(attempt, output, spool))  # type: ignore[arg-type]
+        _store(job, output, spool)  # type: ignore[arg-type]
+
+
+async def _download(attempt: Attempt, output: Output, into: BinaryIO) -> None:
+    async with (
+        attempt.server.client(attempt.client_id) as client,
+        client.stream_view(
+            output, max_bytes=settings.LIFEOS_MAX_OUTPUT_BYTES
+        ) as chunks,
+    ):
+        async for chunk in chunks:
+            into.write(chunk)
+
+
+def _store(job: Job, output: Output, file: BinaryIO) -> None:
+    """Files first, then the row: what a row names is there."""
+    seen = files.inspect(file, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
+    thumbs = files.thumbnails(file)
+    name = f"{output.node}/{output.kind}/{output.index}"
+    image_id = uuid.uuid5(job.pk, name)
+    file.seek(0)
+    contents = {
+        "file": (f"original.{seen.extension}", File(file)),
+        "thumb_small": (f"{files.SMALL}.webp", ContentFile(thumbs.small)),
+        "thumb_large": (f"{files.LARGE}.webp", ContentFile(thumbs.large)),
+    }
+    keys = {
+        field: default_storage.save(files.key(job.owner_id, image_id, base), content)
+        for field, (base, content) in contents.items()
+    }
+    about = describe(job.graph)
+    image = Image(
+        id=image_id,
+        owner_id=job.owner_id,
+        job=job,
+        node=output.node,
+        kind=output.kind,
+        index=output.index,
+        placeholder=thumbs.placeholder,
+        sha256=seen.sha256,
+        bytes=seen.bytes,
+        width=seen.width,
+        height=seen.height,
+        mime_type=seen.mime_type,
+        prompt=about.prompt,
+        negative_prompt=about.negative_prompt,
+        seed="" if about.seed is None else str(about.seed),
+        model=about.model,
+        workflow_title=job.workflow.title,
+        **keys,
+    )
+    try:
+        image.save(force_insert=True)
+    except IntegrityError:
+        # Another worker stored the same output: the row and files are the same.
+        if not Image.objects.filter(pk=image_id).exists():
+            raise
