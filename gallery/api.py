@@ -1,0 +1,141 @@
+"""/api/gallery/images…"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from ninja import Query, Router, Schema
+
+from accounts.errors import NotFound
+from accounts.http import person
+from accounts.paging import newest_first
+from gallery.files import serve
+from gallery.models import Image
+
+router = Router(tags=["gallery"])
+
+
+class ImageOut(Schema):
+    id: UUID
+    url: str
+    thumbnail_url: str
+    width: int
+    height: int
+    mime_type: str
+    bytes: int
+    sha256: str
+
+
+class ImageDetailOut(ImageOut):
+    job: UUID | None
+    prompt: str
+    negative_prompt: str
+    # A string: seeds have up to 64 bits, which JSON numbers do not keep everywhere.
+    seed: str
+    model: str
+    template: str
+    created: str
+
+
+class ImagesOut(Schema):
+    items: list[ImageDetailOut]
+    next: str | None
+
+
+def _fields(image: Image) -> dict[str, object]:
+    base = f"/api/gallery/images/{image.pk}"
+    return {
+        "id": image.pk,
+        "url": f"{base}/file",
+        "thumbnail_url": f"{base}/thumbnail",
+        "width": image.width,
+        "height": image.height,
+        "mime_type": image.mime_type,
+        "bytes": image.bytes,
+        "sha256": image.sha256,
+    }
+
+
+def image_out(image: Image) -> ImageOut:
+    return ImageOut.model_validate(_fields(image))
+
+
+def image_detail(image: Image) -> ImageDetailOut:
+    more = {
+        "job": image.job_id,
+        "prompt": image.prompt,
+        "negative_prompt": image.negative_prompt,
+        "seed": image.seed,
+        "model": image.model,
+        "template": image.workflow_title,
+        "created": image.created.isoformat(),
+    }
+    return ImageDetailOut.model_validate(_fields(image) | more)
+
+
+def _image(request: HttpRequest, image_id: UUID) -> Image:
+    image = Image.objects.visible_to(person(request)).filter(pk=image_id).first()
+    if image is None:
+        raise NotFound
+    return image
+
+
+@router.get("/images", response=ImagesOut)
+def list_images(
+    request: HttpRequest,
+    q: str = Query("", max_length=500),
+    cursor: str = "",
+    limit: int = Query(50, ge=1, le=200),
+) -> ImagesOut:
+    """My pictures, newest first; `q` are words that the prompt must have."""
+    rows = Image.objects.visible_to(person(request))
+    for word in q.split()[:10]:
+        rows = rows.filter(Q(prompt__icontains=word))
+    page = newest_first(rows, cursor, limit)
+    return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
+
+
+@router.get("/images/{image_id}", response=ImageDetailOut)
+def get_image(request: HttpRequest, image_id: UUID) -> ImageDetailOut:
+    return image_detail(_image(request, image_id))
+
+
+@router.delete("/images/{image_id}", response={204: None})
+def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
+    _image(request, image_id).delete_softly()
+    return 204, None
+
+
+@router.get("/images/{image_id}/file", response={200: bytes})
+def get_file(
+    request: HttpRequest, image_id: UUID, download: bool = False
+) -> HttpResponseBase:
+    """The original, with ranges and an ETag."""
+    image = _image(request, image_id)
+    return serve(
+        request,
+        image.file,
+        mime_type=image.mime_type,
+        filename=image.name,
+        etag=image.sha256,
+        inline=not download,
+    )
+
+
+@router.get("/images/{image_id}/thumbnail", response={200: bytes})
+def get_thumbnail(
+    request: HttpRequest, image_id: UUID, large: bool = False
+) -> HttpResponseBase:
+    """WebP, at most 320 pixels wide, or 960 with `large`."""
+    image = _image(request, image_id)
+    size = "large" if large else "small"
+    return serve(
+        request,
+        image.thumb_large if large else image.thumb_small,
+        mime_type="image/webp",
+        filename=f"{image.pk}.webp",
+        etag=f"{image.sha256[:32]}-{size}",
+    )

@@ -1,0 +1,196 @@
+"""/api/comfyui/…: generate, jobs, templates."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Field, Header, Query, Router, Schema
+
+from accounts.http import person
+from accounts.paging import newest_first
+from gallery.api import ImageOut, image_out
+from generation import offers, parameters
+from generation.models import Job, Workflow
+from generation.submit import MAX_COUNT, submit
+from accounts.errors import Conflict, NotFound
+
+router = Router(tags=["comfyui"])
+
+
+class GenerateIn(Schema):
+    template: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    count: int = Field(1, ge=1, le=MAX_COUNT)
+
+
+class QueuedOut(Schema):
+    id: UUID
+    status: str
+    position: int | None
+    eta_seconds: int | None
+
+
+class GenerateOut(Schema):
+    jobs: list[QueuedOut]
+
+
+class ProgressOut(Schema):
+    fraction: float
+    node: str | None
+    step: int | None
+    steps: int | None
+
+
+class JobOut(Schema):
+    id: UUID
+    template: str
+    parameters: dict[str, Any]
+    status: str
+    position: int | None
+    eta_seconds: int | None
+    progress: ProgressOut
+    attempts: int
+    error: str
+    field_errors: dict[str, str]
+    created: str
+    images: list[ImageOut]
+
+
+class JobsOut(Schema):
+    items: list[JobOut]
+    next: str | None
+
+
+class TemplateOut(Schema):
+    slug: str
+    title: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class TemplatesOut(Schema):
+    items: list[TemplateOut]
+    next: str | None = None
+
+
+def job_out(job: Job) -> JobOut:
+    progress = {"fraction": 0.0, "node": None, "step": None, "steps": None}
+    shown = {k: v for k, v in job.progress.items() if k in progress}
+    return JobOut(
+        id=job.pk,
+        template=job.workflow.slug,
+        parameters=job.parameters,
+        status=job.status,
+        position=job.position(),
+        eta_seconds=job.eta_seconds,
+        progress=ProgressOut(**(progress | shown)),
+        attempts=len(job.attempts.all()),
+        error=job.error,
+        field_errors=job.field_errors,
+        created=job.created.isoformat(),
+        images=[image_out(i) for i in job.images.all() if i.deleted_at is None],
+    )
+
+
+def _jobs(request: HttpRequest) -> Any:
+    jobs = Job.objects.visible_to(person(request)).select_related("workflow")
+    return jobs.prefetch_related("images", "attempts")
+
+
+def _job(request: HttpRequest, job_id: UUID) -> Job:
+    job: Job | None = _jobs(request).filter(pk=job_id).first()
+    if job is None:
+        raise NotFound
+    return job
+
+
+@router.post("/generate", response={202: GenerateOut})
+def generate(
+    request: HttpRequest,
+    body: GenerateIn,
+    idempotency_key: str | None = Header(None, max_length=150),
+) -> tuple[int, GenerateOut]:
+    """Queue jobs. What `parameters` leaves out takes the template's default."""
+    workflow = Workflow.objects.filter(slug=body.template, published=True).first()
+    if workflow is None:
+        raise NotFound
+    jobs = submit(
+        person(request),
+        workflow,
+        body.parameters,
+        count=body.count,
+        idempotency_key=idempotency_key,
+    )
+    queued = [
+        QueuedOut(
+            id=job.pk,
+            status=job.status,
+            position=job.position(),
+            eta_seconds=job.eta_seconds,
+        )
+        for job in jobs
+    ]
+    return 202, GenerateOut(jobs=queued)
+
+
+@router.get("/jobs", response=JobsOut)
+def list_jobs(
+    request: HttpRequest, cursor: str = "", limit: int = Query(20, ge=1, le=100)
+) -> JobsOut:
+    """My jobs, newest first."""
+    page = newest_first(_jobs(request), cursor, limit)
+    return JobsOut(items=[job_out(job) for job in page.items], next=page.next)
+
+
+@router.get("/jobs/{job_id}", response=JobOut)
+def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    return job_out(_job(request, job_id))
+
+
+@router.post("/jobs/{job_id}/cancel", response=JobOut)
+def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    """Cancel my job; 409 when it has ended already."""
+    job = _job(request, job_id)
+    if not job.cancel():
+        raise Conflict("This job can no longer be cancelled.")
+    return job_out(_job(request, job_id))
+
+
+@router.post("/jobs/{job_id}/retry", response=JobOut)
+def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    """Queue a failed or cancelled job again; 409 in any other state."""
+    job = _job(request, job_id)
+    if not job.retry():
+        raise Conflict("Only a failed or cancelled job can be tried again.")
+    return job_out(_job(request, job_id))
+
+
+def template_out(workflow: Workflow) -> TemplateOut:
+    choices = offers.choices_of(workflow)
+    schema = parameters.json_schema(workflow.parameters.all(), choices)
+    return TemplateOut(
+        slug=workflow.slug,
+        title=workflow.title,
+        description=workflow.description,
+        parameters=schema,
+    )
+
+
+@router.get("/templates", response=TemplatesOut)
+def list_templates(request: HttpRequest) -> TemplatesOut:
+    """Every template that I may use, its parameters as JSON Schema."""
+    published = Workflow.objects.filter(published=True)
+    rows = published.prefetch_related("parameters")
+    return TemplatesOut(items=[template_out(workflow) for workflow in rows])
+
+
+@router.get("/templates/{slug}", response=TemplateOut)
+def get_template(request: HttpRequest, slug: str) -> TemplateOut:
+    workflow = Workflow.objects.filter(slug=slug, published=True).first()
+    if workflow is None:
+        raise NotFound
+    return template_out(workflow)
+
+
