@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.urls import include, path
+
+from gallery import views
+
+app_name = "gallery"
+
+# gallery/<uuid>/
+image_urls = [
+    path("", views.image, name="image"),
+    path("file/", views.image_file, name="image-file"),
+    path("thumbnail/<slug:size>/", views.image_thumbnail, name="image-thumbnail"),
+    path("delete/", views.delete_image, name="delete-image"),
+]
+
+urlpatterns = [
+    path("", views.image_list, name="image-list"),
+    path("<uuid:pk>/", include(image_urls)),
+]
