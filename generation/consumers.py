@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -59,12 +60,19 @@ class PageConsumer(AsyncWebsocketConsumer):
         jobs = Job.objects.visible_to(self.user).select_related("workflow")
         jobs = jobs.active() if job_id is None else jobs.filter(pk=job_id)
         return [
-            (
-                str(job.pk),
-                job.sequence,
-                render_to_string(
-                    "generation/_job_message.html", {"job": job, "live": True}
-                ),
-            )
+            (str(job.pk), job.sequence, _message(job))
             for job in jobs.newest_first().prefetch_related("images")[:50]
         ]
+
+
+def _message(job: Job) -> str:
+    """What htmx's hx-ws swaps; static/js/live.js drops it if the page is newer."""
+    return json.dumps(
+        {
+            "target": f"#job-{job.pk}",
+            "swap": "outerMorph",
+            "job": str(job.pk),
+            "sequence": job.sequence,
+            "content": render_to_string("generation/_job_card.html", {"job": job}),
+        }
+    )

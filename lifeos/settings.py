@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -18,6 +19,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from lifeos import env
+
+# Makes ModelAdmin[Image] and the like work outside the type checker, too.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env.text("LIFEOS_DATA", str(BASE_DIR / "var"))).resolve()

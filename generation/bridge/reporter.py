@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from channels.db import database_sync_to_async
-from django.core.cache import cache
 from django.utils import timezone
 from PIL import Image as Pillow
 
+from generation import previews
 from generation.models import Job
 
 if TYPE_CHECKING:
@@ -22,13 +22,7 @@ log = logging.getLogger(__name__)
 
 # The first change is written at once, then at most one in this many seconds.
 PACE = 0.2
-PREVIEW_SECONDS = 3600
 PREVIEW_EDGE = 512
-
-
-def preview_key(job_id: object) -> str:
-    """Cache key of the latest preview: (number, mime type, bytes)."""
-    return f"preview:{job_id}"
 
 
 def shrink(data: bytes) -> bytes:
@@ -80,9 +74,8 @@ class Reporter:
                 log.info("unreadable preview: %s", exc, extra={"job": self._job.pk})
             else:
                 self._number += 1
-                value = (self._number, "image/webp", small)
-                await cache.aset(
-                    preview_key(self._job.pk), value, timeout=PREVIEW_SECONDS
+                await asyncio.to_thread(
+                    previews.keep, self._job.pk, self._number, "image/webp", small
                 )
         progress, self._progress = self._progress, None
         await self._write(progress)

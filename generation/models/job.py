@@ -16,6 +16,7 @@ from accounts.models import User
 from generation import events
 from generation.models.server import Server
 from generation.models.workflow import Workflow
+from generation.wake import wake
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -178,12 +179,15 @@ class Job(models.Model):
 
         False when it is too late: the job has ended or its pictures are being saved.
         """
-        if self.change(sources=[JobStatus.QUEUED], status=JobStatus.CANCELLED, finished_at=timezone.now()):
+        ended = {"status": JobStatus.CANCELLED, "finished_at": timezone.now()}
+        if self.change(sources=[JobStatus.QUEUED], **ended):
             return True
+        wake()
         return self.change(sources=[JobStatus.DISPATCHED, JobStatus.RUNNING], cancel_requested=True)
 
     def retry(self) -> bool:
-        """Put a failed or cancelled job back into the queue."""
+        """Put a failed or cancelled job back into the queue, and wake a bridge."""
+        wake()
         return self.change(
             sources=[JobStatus.FAILED, JobStatus.CANCELLED],
             status=JobStatus.QUEUED,

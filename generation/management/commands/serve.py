@@ -55,7 +55,6 @@ class Command(BaseCommand):
             application,
             endpoints=build_endpoint_description_strings(host=host, port=port),
             ready_callable=background.start,
-            ws_protocols=None,
             server_name="Life-OS",
             verbosity=0,
         ).run()
