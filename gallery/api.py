@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from django.db.models import Q
@@ -86,9 +87,9 @@ def _image(request: HttpRequest, image_id: UUID) -> Image:
 @router.get("/images", response=ImagesOut)
 def list_images(
     request: HttpRequest,
-    q: str = Query("", max_length=500),
+    q: Annotated[str, Query(max_length=500)] = "",
     cursor: str = "",
-    limit: int = Query(50, ge=1, le=200),
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ImagesOut:
     """My pictures, newest first; `q` are words that the prompt must have."""
     rows = Image.objects.visible_to(person(request))

@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -30,6 +30,16 @@ FORMATS = {
 }
 SMALL, LARGE, TINY = 320, 960, 20
 CHUNK = 1 << 18
+
+
+class Seekable(Protocol):
+    """What of a file is used: Django's uploads and Python's files have it."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+    def seek(self, offset: int, whence: int = ..., /) -> Any: ...
+
+    def tell(self) -> int: ...
 
 
 class BadPicture(Exception):
@@ -58,7 +68,7 @@ class Thumbnails:
     placeholder: str
 
 
-def inspect(file: BinaryIO, *, max_pixels: int) -> Inspected:
+def inspect(file: Seekable, *, max_pixels: int) -> Inspected:
     """Decode the picture fully; raises BadPicture with a sentence.
 
     The header's size is checked before a pixel is decoded, so that a small file
@@ -85,13 +95,13 @@ def inspect(file: BinaryIO, *, max_pixels: int) -> Inspected:
     )
 
 
-def _opened(file: BinaryIO) -> Pillow.Image:
+def _opened(file: Seekable) -> Pillow.Image:
     file.seek(0)
     with warnings.catch_warnings():
         # We check the size ourselves, with a limit of our own.
         warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
         try:
-            return Pillow.open(file, formats=list(FORMATS))
+            return Pillow.open(file, formats=list(FORMATS))  # type: ignore[arg-type]
         except Pillow.DecompressionBombError as exc:
             raise BadPicture("The picture has far too many pixels.") from exc
         except Exception as exc:  # broken files raise nearly anything in Pillow
@@ -106,7 +116,7 @@ def _decode(picture: Pillow.Image) -> None:
         raise BadPicture("The picture is damaged or cut off.") from exc
 
 
-def thumbnails(file: BinaryIO) -> Thumbnails:
+def thumbnails(file: Seekable) -> Thumbnails:
     """Of a file that `inspect` has accepted. Never larger than the picture."""
     with _opened(file) as picture:
         # JPEG can be decoded at a fraction of its size; other formats ignore it.
@@ -135,7 +145,7 @@ def _flatten(picture: Pillow.Image) -> Pillow.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
         # 16-bit grey: Pillow would clip it instead of scaling it.
         wide = picture.convert("F")
-        low, high = wide.getextrema()
+        high = wide.getextrema()[1]
         top = 65535.0 if float(high) > 255 else 255.0  # type: ignore[arg-type]
         return wide.point(lambda value: value * (255.0 / top)).convert("RGB")
     has_alpha = "A" in picture.getbands() or "transparency" in picture.info
@@ -181,7 +191,9 @@ def serve(
     range. Content never changes under an address, so browsers keep it for a year.
     """
     tag = f'"{etag}"'
-    if tag in [part.strip() for part in request.headers.get("If-None-Match", "").split(",")]:
+    if tag in [
+        part.strip() for part in request.headers.get("If-None-Match", "").split(",")
+    ]:
         return _with_headers(HttpResponse(status=304), mime_type, filename, tag, inline)
     try:
         size = file.size
@@ -193,7 +205,9 @@ def serve(
     wanted = _range(request.headers.get("Range", ""), size)
     if wanted == "bad":
         handle.close()
-        response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        response = HttpResponse(
+            status=416, headers={"Content-Range": f"bytes */{size}"}
+        )
         return _with_headers(response, mime_type, filename, tag, inline)
     if isinstance(wanted, tuple):
         (start, end), status = wanted, 206

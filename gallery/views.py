@@ -21,7 +21,7 @@ PAGE = 60
 
 def get_image_for(request: HttpRequest, pk: UUID) -> Image:
     """The person's own picture; 404 for everybody else's, as if it did not exist."""
-    images = Image.objects.visible_to(request.user)  # type: ignore[arg-type]
+    images = Image.objects.visible_to(request.user)
     return get_object_or_404(images.select_related("job__workflow"), pk=pk)
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Field, Header, Query, Router, Schema
 
+from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from generation import offers, parameters
 from generation.models import Job, Workflow
 from generation.submit import MAX_COUNT, submit
-from accounts.errors import Conflict, NotFound
 
 router = Router(tags=["comfyui"])
 
@@ -110,7 +110,7 @@ def _job(request: HttpRequest, job_id: UUID) -> Job:
 def generate(
     request: HttpRequest,
     body: GenerateIn,
-    idempotency_key: str | None = Header(None, max_length=150),
+    idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
 ) -> tuple[int, GenerateOut]:
     """Queue jobs. What `parameters` leaves out takes the template's default."""
     workflow = Workflow.objects.filter(slug=body.template, published=True).first()
@@ -137,7 +137,9 @@ def generate(
 
 @router.get("/jobs", response=JobsOut)
 def list_jobs(
-    request: HttpRequest, cursor: str = "", limit: int = Query(20, ge=1, le=100)
+    request: HttpRequest,
+    cursor: str = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> JobsOut:
     """My jobs, newest first."""
     page = newest_first(_jobs(request), cursor, limit)
@@ -192,5 +194,3 @@ def get_template(request: HttpRequest, slug: str) -> TemplateOut:
     if workflow is None:
         raise NotFound
     return template_out(workflow)
-
-

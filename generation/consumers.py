@@ -6,15 +6,15 @@ import asyncio
 import json
 from typing import Any
 
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.template.loader import render_to_string
 
 from generation import events
+from generation.border import in_thread
 from generation.models import Job
 
 
-class PageConsumer(AsyncWebsocketConsumer):
+class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Joins its person's group and sends the cards of their changed jobs.
 
     On connect it sends every active job, so that a lost socket costs nothing.
@@ -51,7 +51,7 @@ class PageConsumer(AsyncWebsocketConsumer):
                 self.sent[job_id] = sequence
                 await self.send(text_data=html)
 
-    @database_sync_to_async
+    @in_thread
     def _cards(self, job_id: str | None) -> list[tuple[str, int, str]]:
         """(id, sequence, message) of one job, or of all active ones; own ones only."""
         self.user.refresh_from_db(fields=["is_active"])

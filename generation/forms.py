@@ -119,12 +119,12 @@ class GenerateForm(forms.Form):
             given[parameter.name] = kept or None
 
 
-def keep_input(owner: User, upload: UploadedFile) -> str:
+def keep_input(owner: User, upload: UploadedFile[Any]) -> str:
     """Store an uploaded picture under its hash; return its key. Raises BadPicture."""
     if (upload.size or 0) > settings.LIFEOS_MAX_UPLOAD_BYTES:
         limit = settings.LIFEOS_MAX_UPLOAD_BYTES // 1024**2
         raise files.BadPicture(f"The file is larger than {limit} MB.")
-    seen = files.inspect(upload.file, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
+    seen = files.inspect(upload, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
     upload.seek(0)
     key = f"{input_folder(owner)}{seen.sha256}.{seen.extension}"
     return key if default_storage.exists(key) else default_storage.save(key, upload)

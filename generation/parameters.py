@@ -295,8 +295,10 @@ def _property(parameter: ParameterLike, choices: Sequence[str] | None) -> Any:
     for name, key in (("minimum", "minimum"), ("maximum", "maximum")):
         if (limit := getattr(parameter, name)) is not None:
             schema[key] = int(limit) if parameter.kind == "integer" else limit
-    if parameter.kind == "integer" and parameter.step and not (
-        int(parameter.minimum or 0) % int(parameter.step)
+    if (
+        parameter.kind == "integer"
+        and parameter.step
+        and not (int(parameter.minimum or 0) % int(parameter.step))
     ):
         schema["multipleOf"] = int(parameter.step)
     if choices is not None:

@@ -115,9 +115,8 @@ def adopt(bridge: str) -> list[Claim]:
 
 def renew(bridge: str, attempts: Iterable[uuid.UUID]) -> set[uuid.UUID]:
     """Renew the leases of these attempts; return those still held by this bridge."""
-    held = (
-        Attempt.objects.filter(pk__in=list(attempts), bridge=bridge)
-        .exclude(state=AttemptState.ENDED)
+    held = Attempt.objects.filter(pk__in=list(attempts), bridge=bridge).exclude(
+        state=AttemptState.ENDED
     )
     held.update(lease_until=timezone.now() + LEASE)
     return set(held.values_list("pk", flat=True))

@@ -83,9 +83,7 @@ def _build(
     for index in range(count):
         values = _vary(fields, given, cleaned.values, index)
         graph = parameters.resolve(workflow.graph, fields, values)
-        jobs.append(
-            Job(owner=owner, workflow=workflow, parameters=values, graph=graph)
-        )
+        jobs.append(Job(owner=owner, workflow=workflow, parameters=values, graph=graph))
     return jobs
 
 
@@ -99,9 +97,7 @@ def _foreign_pictures(
         for field in fields
         if field.kind == Parameter.Kind.IMAGE
         and values.get(field.name)
-        and not (
-            values[field.name].startswith(own) and ".." not in values[field.name]
-        )
+        and not (values[field.name].startswith(own) and ".." not in values[field.name])
     }
 
 

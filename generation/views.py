@@ -23,7 +23,7 @@ PAGE = 30
 
 def get_job_for(request: HttpRequest, pk: UUID) -> Job:
     """The person's own job; 404 for everybody else's, as if it did not exist."""
-    jobs = Job.objects.visible_to(request.user).select_related("workflow")  # type: ignore[arg-type]
+    jobs = Job.objects.visible_to(request.user).select_related("workflow")
     return get_object_or_404(jobs.prefetch_related("images"), pk=pk)
 
 
@@ -77,7 +77,8 @@ def _submit(request: PersonRequest, workflow: Workflow) -> HttpResponse:
         context = {"form": form} if request.htmx else _page(request, form)
         return render(request, f"generation/{template}", context, status=status)
     if request.htmx:
-        return render(request, "generation/_submitted.html", {"jobs": jobs})
+        context = {"form": form, "jobs": jobs}
+        return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
 
 
@@ -99,10 +100,9 @@ def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object
     except ValueError:
         return {}
     image = Image.objects.visible_to(request.user).filter(pk=pk).first()
-    job = Job.objects.visible_to(request.user).filter(
-        pk=image.job_id if image else pk, workflow=workflow
-    )
-    found = job.first()
+    source_job = image.job_id if image and image.job_id else pk
+    jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
+    found = jobs.filter(pk=source_job).first()
     return dict(found.parameters) if found else {}
 
 
@@ -169,7 +169,7 @@ def _changed(request: PersonRequest, pk: UUID) -> HttpResponse:
     return redirect("generation:job", pk)
 
 
-@staff_member_required(login_url="account_login")
+@staff_member_required(login_url="account_login")  # type: ignore[untyped-decorator]
 @require_safe
 def server_list(request: HttpRequest) -> HttpResponse:
     workflows = list(Workflow.objects.filter(published=True))

@@ -117,7 +117,7 @@ def email() -> dict[str, Any]:
 
     def parse(raw: str) -> dict[str, Any]:
         config: dict[str, Any] = dict(environ.Env.email_url_config(raw))
-        config["EMAIL_BACKEND"]  # noqa: B018 - a KeyError means an unknown scheme
+        config["EMAIL_BACKEND"]
         return {k: v for k, v in config.items() if k.startswith("EMAIL_") and v}
 
     return _read("EMAIL_URL", default, parse, wanted)

@@ -58,9 +58,7 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record) + tail
 
 
-GetResponse = Callable[
-    [HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]
-]
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
 class RequestIdMiddleware:

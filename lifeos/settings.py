@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-from csp.constants import NONE, SELF
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
@@ -130,9 +130,7 @@ HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
 
 def _new_jwt_key() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    ).decode()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 HEADLESS_JWT_PRIVATE_KEY = env.text("LIFEOS_JWT_KEY") or env.secret_file(
@@ -159,7 +157,12 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
-_consumer = {"workers": 2, "worker_type": "thread", "initial_delay": 0.05, "max_delay": 0.2}
+_consumer = {
+    "workers": 2,
+    "worker_type": "thread",
+    "initial_delay": 0.05,
+    "max_delay": 0.2,
+}
 HUEY: dict[str, Any] = {
     "name": "lifeos",
     "immediate": False,

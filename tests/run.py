@@ -48,8 +48,10 @@ def run_part(name: str) -> tuple[str, bool, str]:
                 text=True,
                 check=False,
             )
-            shown = " ".join(Path(command[0]).name if i == 0 else word
-                             for i, word in enumerate(command))
+            shown = " ".join(
+                Path(command[0]).name if i == 0 else word
+                for i, word in enumerate(command)
+            )
             lines.append(f"$ {shown}  ({time.monotonic() - begun:.0f} s)")
             lines.append(done.stdout)
             if done.returncode:

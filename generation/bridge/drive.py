@@ -12,8 +12,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from channels.db import database_sync_to_async
-
+from generation.border import in_thread
 from generation.bridge import inputs, ledger
 from generation.bridge.reporter import Reporter
 from generation.bridge.sockets import RECONNECTED, Inbox, Switchboard
@@ -92,19 +91,19 @@ class Drive:
             while not known:
                 known = await self._submit() or await self._find()
             if self.claim.attempt.state == Attempt.State.CLAIMED:
-                await database_sync_to_async(ledger.submitted)(self.claim)
+                await in_thread(ledger.submitted)(self.claim)
             await self._follow(inbox)
         except PromptRejected as exc:
             log.info("rejected: %s", exc, extra=self.context)
-            await database_sync_to_async(ledger.rejected)(self.claim, exc)
+            await in_thread(ledger.rejected)(self.claim, exc)
         except Lost as exc:
             log.warning("lost: %s", exc, extra=self.context)
-            await database_sync_to_async(ledger.lost)(self.claim, str(exc))
+            await in_thread(ledger.lost)(self.claim, str(exc))
         except Released as exc:
             log.info("released: %s", exc, extra=self.context)
-            await database_sync_to_async(ledger.released)(self.claim, str(exc))
+            await in_thread(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
-            await database_sync_to_async(ledger.interrupted)(self.claim, str(exc))
+            await in_thread(ledger.interrupted)(self.claim, str(exc))
         else:
             await self._finish()
 
@@ -154,9 +153,7 @@ class Drive:
         """Post the prompt; False if no answer came, so that it must be looked up."""
         if self.cancel_requested.is_set():
             raise Abandoned("cancelled before it was sent")
-        graph = await self._persist(
-            lambda: inputs.upload(self.client, self.claim.job)
-        )
+        graph = await self._persist(lambda: inputs.upload(self.client, self.claim.job))
         self.posted = True
         try:
             await self.client.submit(self.prompt_id, graph)
@@ -225,17 +222,17 @@ class Drive:
         state = self.state
         log.info("run over: %s", state.phase.name.lower(), extra=self.context)
         if state.phase == Phase.SUCCEEDED:
-            await database_sync_to_async(ledger.succeeded)(
+            await in_thread(ledger.succeeded)(
                 self.claim,
                 results(state.outputs),
                 ledger.from_millis(self._time_of("execution_start")),
                 ledger.from_millis(self._time_of("execution_success")),
             )
         elif state.phase == Phase.FAILED and state.error is not None:
-            await database_sync_to_async(ledger.failed)(self.claim, state.error)
+            await in_thread(ledger.failed)(self.claim, state.error)
         else:
             why = "The run was interrupted."
-            await database_sync_to_async(ledger.interrupted)(self.claim, why)
+            await in_thread(ledger.interrupted)(self.claim, why)
 
     def _time_of(self, event: str) -> object:
         """Milliseconds, from the server's own log of the run."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from channels.db import database_sync_to_async
 from django.core.files.storage import default_storage
 
+from generation.border import in_thread
 from generation.comfy.graph import set_inputs
 from generation.models import Parameter
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from generation.models import Job
 
 
-@database_sync_to_async
+@in_thread
 def _pictures(job: Job) -> list[tuple[list[list[str]], str, bytes]]:
     """(targets, file name, content) of each picture that the job was given."""
     found = []

@@ -1,6 +1,6 @@
 """The bridge's writes to the database. Every one is a compare-and-swap.
 
-Sync functions: the async side calls them through `database_sync_to_async`, the one
+Sync functions: the async side calls them through `in_thread`, the one
 border. Where a function returns False, somebody else holds the attempt now.
 """
 
@@ -26,9 +26,7 @@ Outcome = Attempt.Outcome
 def submitted(claim: Claim) -> bool:
     """The server has taken the prompt."""
     rows = claim.attempt.held_by(claim.attempt.bridge)
-    if not rows.update(
-        state=Attempt.State.SUBMITTED, submitted_at=timezone.now()
-    ):
+    if not rows.update(state=Attempt.State.SUBMITTED, submitted_at=timezone.now()):
         return False
     claim.attempt.state = Attempt.State.SUBMITTED
     return True

@@ -8,11 +8,11 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from channels.db import database_sync_to_async
 from django.utils import timezone
 from PIL import Image as Pillow
 
 from generation import previews
+from generation.border import in_thread
 from generation.models import Job
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Reporter:
         progress, self._progress = self._progress, None
         await self._write(progress)
 
-    @database_sync_to_async
+    @in_thread
     def _write(self, progress: RunProgress | None) -> None:
         job = self._job
         fields: dict[str, object] = {"preview": self._number}
@@ -94,6 +94,4 @@ class Reporter:
             fields["started_at"] = timezone.now()
             job.move(Job.Status.RUNNING, **fields)
         else:
-            job.change(
-                sources=[Job.Status.DISPATCHED, Job.Status.RUNNING], **fields
-            )
+            job.change(sources=[Job.Status.DISPATCHED, Job.Status.RUNNING], **fields)

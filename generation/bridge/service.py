@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from generation import scheduling
+from generation.border import in_thread
 from generation.bridge.drive import Drive
 from generation.bridge.sockets import Key, Switchboard
 from generation.bridge.watch import Watch
@@ -102,11 +102,11 @@ class Bridge:
     async def _claim(self) -> None:
         while True:
             self._wake.clear()
-            for claim in await database_sync_to_async(scheduling.adopt)(self.name):
+            for claim in await in_thread(scheduling.adopt)(self.name):
                 log.warning("adopted", extra={"job": str(claim.job.pk)})
                 self._start(claim)
-            while claim := await self._next():
-                self._start(claim)
+            while found := await self._next():
+                self._start(found)
             await self._pass_on_cancellations()
             try:
                 async with asyncio.timeout(LOOK_EVERY):
@@ -114,7 +114,7 @@ class Bridge:
             except TimeoutError:
                 pass
 
-    @database_sync_to_async
+    @in_thread
     def _next(self) -> Claim | None:
         return scheduling.claim(self.name, self._client_id)
 
@@ -140,7 +140,7 @@ class Bridge:
             if held := self._drives.get(attempt_id):
                 held[0].cancel_requested.set()
 
-    @database_sync_to_async
+    @in_thread
     def _cancelled(self) -> list[UUID]:
         jobs = Job.objects.filter(
             attempts__pk__in=list(self._drives), cancel_requested=True
@@ -153,7 +153,7 @@ class Bridge:
         while True:
             held = set(self._drives)
             if held:
-                ours = await database_sync_to_async(scheduling.renew)(self.name, held)
+                ours = await in_thread(scheduling.renew)(self.name, held)
                 for attempt_id in held - ours:
                     if lost := self._drives.get(attempt_id):
                         # Another bridge has it now, or its row has ended.

@@ -83,9 +83,7 @@ class Switchboard:
                 del self._lines[key]
                 line.task.cancel()
 
-    async def _listen(
-        self, key: Key, server: Server, client_id: str
-    ) -> None:
+    async def _listen(self, key: Key, server: Server, client_id: str) -> None:
         async for event in listen(server.url, client_id, server.auth):
             line = self._lines.get(key)
             if line is None:

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from channels.db import database_sync_to_async
 from django.utils import timezone
 
+from generation.border import in_thread
 from generation.comfy.errors import ComfyError
 from generation.models import Catalog, Server
 
@@ -45,7 +45,7 @@ class Watch:
             waiting = any(s.state != Server.State.ONLINE for s in servers)
             await asyncio.sleep(1.0 if waiting or not servers else VISIT_EVERY)
 
-    @database_sync_to_async
+    @in_thread
     def _enabled(self) -> list[Server]:
         return list(Server.objects.filter(enabled=True))
 
@@ -80,10 +80,10 @@ class Watch:
         digest, read_at = self._catalogs.get(server.pk, ("", 0.0))
         if not digest or now - read_at > CATALOG_EVERY:
             info = await client.object_info()
-            digest = await database_sync_to_async(Catalog.keep)(info)
+            digest = await in_thread(Catalog.keep)(info)
             self._catalogs[server.pk] = (digest, now)
         return seen | {"catalog_id": digest}
 
-    @database_sync_to_async
+    @in_thread
     def _write(self, pk: int, seen: dict[str, Any]) -> None:
         Server.objects.filter(pk=pk).update(**seen)

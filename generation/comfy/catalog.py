@@ -12,12 +12,20 @@ from typing import Any
 
 from generation.comfy.graph import Graph, is_link
 
-MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".bin", ".onnx")
-MODEL_SUFFIXES += (".sft",)
+MODEL_SUFFIXES = (
+    ".safetensors",
+    ".sft",
+    ".ckpt",
+    ".pt",
+    ".pth",
+    ".gguf",
+    ".bin",
+    ".onnx",
+)
 MODEL_INPUTS = frozenset(
-    "ckpt_name unet_name vae_name lora_name clip_name clip_name1 clip_name2 clip_name3"
-    " control_net_name style_model_name gligen_name upscale_model model_name"
-    " hypernetwork_name".split()
+    {"ckpt_name", "unet_name", "vae_name", "lora_name", "clip_name", "clip_name1"}
+    | {"clip_name2", "clip_name3", "control_net_name", "style_model_name"}
+    | {"gligen_name", "upscale_model", "model_name", "hypernetwork_name"}
 )
 UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload")
 

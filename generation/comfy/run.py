@@ -271,9 +271,7 @@ def _error(message: m.ExecutionError) -> RunError:
 # Outputs --------------------------------------------------------------------------
 
 
-def flatten(
-    outputs: Mapping[str, Any], graph: Mapping[str, Any]
-) -> tuple[Output, ...]:
+def flatten(outputs: Mapping[str, Any], graph: Mapping[str, Any]) -> tuple[Output, ...]:
     """`outputs[node][kind]` lists as a flat tuple; flags such as `animated` apart."""
     order = {node: index for index, node in enumerate(graph)}
     nodes = sorted(outputs, key=lambda node: (order.get(node, len(order)), node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -49,7 +49,7 @@ def ws_url(base_url: str, client_id: str) -> str:
 
 async def listen(
     base_url: str, client_id: str, auth: Auth | None = None
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Frames of one client_id, with word of every connection made and lost.
 
     Ends only by cancellation. Compression is off: it makes ComfyUI's own loop burn

@@ -35,12 +35,22 @@ class JobStatus(models.TextChoices):
 ACTIVE = (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.SAVING)
 # Which states each state may be reached from.
 SOURCES: dict[str, tuple[JobStatus, ...]] = {
-    JobStatus.QUEUED: (JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.FAILED, JobStatus.CANCELLED),
+    JobStatus.QUEUED: (
+        JobStatus.DISPATCHED,
+        JobStatus.RUNNING,
+        JobStatus.FAILED,
+        JobStatus.CANCELLED,
+    ),
     JobStatus.DISPATCHED: (JobStatus.QUEUED,),
     JobStatus.RUNNING: (JobStatus.DISPATCHED,),
     JobStatus.SAVING: (JobStatus.DISPATCHED, JobStatus.RUNNING),
     JobStatus.DONE: (JobStatus.SAVING,),
-    JobStatus.FAILED: (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.SAVING),
+    JobStatus.FAILED: (
+        JobStatus.QUEUED,
+        JobStatus.DISPATCHED,
+        JobStatus.RUNNING,
+        JobStatus.SAVING,
+    ),
     JobStatus.CANCELLED: (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING),
 }
 
@@ -183,7 +193,9 @@ class Job(models.Model):
         if self.change(sources=[JobStatus.QUEUED], **ended):
             return True
         wake()
-        return self.change(sources=[JobStatus.DISPATCHED, JobStatus.RUNNING], cancel_requested=True)
+        return self.change(
+            sources=[JobStatus.DISPATCHED, JobStatus.RUNNING], cancel_requested=True
+        )
 
     def retry(self) -> bool:
         """Put a failed or cancelled job back into the queue, and wake a bridge."""
@@ -205,7 +217,9 @@ class Job(models.Model):
         )
 
     def fail(self, sentence: str, detail: str = "", **fields: Any) -> bool:
-        return self.move(JobStatus.FAILED, error=sentence, error_detail=detail, **fields)
+        return self.move(
+            JobStatus.FAILED, error=sentence, error_detail=detail, **fields
+        )
 
 
 class AttemptState(models.TextChoices):

@@ -6,12 +6,12 @@ import asyncio
 import signal
 from typing import Any
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from generation import events
 from generation.bootstrap import keep_servers
+from generation.border import in_thread
 from generation.bridge import Bridge
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         loop = asyncio.get_running_loop()
         events.use_loop(loop)
         if settings.COMFYUI_URLS:
-            await database_sync_to_async(keep_servers)(settings.COMFYUI_URLS)
+            await in_thread(keep_servers)(settings.COMFYUI_URLS)
         bridge = asyncio.create_task(Bridge().run())
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, bridge.cancel)

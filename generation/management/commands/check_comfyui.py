@@ -14,12 +14,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
+from generation import parameters
 from generation.bootstrap import keep_servers
 from generation.comfy.answers import SystemStats
 from generation.comfy.catalog import Catalog
 from generation.comfy.errors import ComfyError
 from generation.comfy.socket import Connected, Disconnected, listen
-from generation.models import Server, Workflow
+from generation.models import Parameter, Server, Workflow
 from lifeos import env
 
 GIB = 1024**3
@@ -65,8 +66,7 @@ class Command(BaseCommand):
         """Every template, and whether any of them runs here."""
         runs = []
         for workflow in Workflow.objects.filter(published=True):
-            graph = workflow.with_model_of(catalog)
-            lacks = catalog.lacks(graph)
+            lacks = catalog.lacks(_with_defaults(workflow, catalog))
             runs.append(not lacks)
             text = "; ".join(map(str, lacks)) or "runs"
             self._line(not lacks, f"template {workflow.slug}", text)
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         try:
             key = default_storage.save(name, ContentFile(b"check"))
             with default_storage.open(key) as file:
-                same = file.read() == b"check"
+                same = bool(file.read() == b"check")
             default_storage.delete(key)
         except Exception as exc:  # each storage library has its own errors
             self._line(False, "storage", f"{type(exc).__name__}: {exc}")
@@ -88,6 +88,20 @@ class Command(BaseCommand):
     def _line(self, good: bool, what: str, text: str) -> None:
         style: Callable[[str], str] = self.style.SUCCESS if good else self.style.ERROR
         self.stdout.write(f"  {style('ok  ' if good else 'FAIL')} {what}: {text}")
+
+
+def _with_defaults(workflow: Workflow, catalog: Catalog) -> dict[str, Any]:
+    """The graph as it would be sent: a missing model becomes one that is there."""
+    fields = list(workflow.parameters.exclude(kind=Parameter.Kind.IMAGE))
+
+    def choices(field: Parameter) -> tuple[str, ...] | None:
+        if field.kind not in parameters.CHOICE_KINDS or not field.targets:
+            return None
+        node, name = field.targets[0]
+        return catalog.choices(workflow.graph[node]["class_type"], name)
+
+    values = {f.name: parameters.default(f, choices(f)) for f in fields}
+    return parameters.resolve(workflow.graph, fields, values)
 
 
 async def _ask(server: Server) -> tuple[SystemStats, float, dict[str, Any]]:
@@ -119,4 +133,3 @@ async def _socket(server: Server) -> float | str:
 
 def _client_id() -> str:
     return f"lifeos-check-{secrets.token_hex(8)}"
-

@@ -19,8 +19,9 @@ from huey.contrib.djhuey import HUEY
 from twisted.internet import reactor
 
 from generation import events
-from generation.bridge import Bridge
 from generation.bootstrap import keep_servers
+from generation.border import in_thread
+from generation.bridge import Bridge
 from generation.simulator import Simulator
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,8 @@ class Command(BaseCommand):
         consumer = QuietConsumer(HUEY, **settings.HUEY["consumer"])
         consumer.start()
         background = Background(use_simulator=not settings.COMFYUI_URLS)
-        reactor.addSystemEventTrigger("before", "shutdown", background.stop)  # type: ignore[attr-defined]
-        reactor.addSystemEventTrigger("during", "shutdown", consumer.stop)  # type: ignore[attr-defined]
+        reactor.addSystemEventTrigger("before", "shutdown", background.stop)  # type: ignore[arg-type]
+        reactor.addSystemEventTrigger("during", "shutdown", consumer.stop)  # type: ignore[arg-type]
         self.stdout.write(f"Life-OS serves on http://{host}:{port}")
         Daphne(
             application,
@@ -84,10 +85,9 @@ class Background:
         await asyncio.wait([task], timeout=10)
 
     async def _run(self) -> None:
-        from channels.db import database_sync_to_async
 
         if not self._use_simulator:
-            await database_sync_to_async(keep_servers)(settings.COMFYUI_URLS)
+            await in_thread(keep_servers)(settings.COMFYUI_URLS)
             await Bridge().run()
             return
         # A port of its own that stays the same, so that the server's row does too.
@@ -97,5 +97,5 @@ class Background:
         async with Simulator(speed=speed, data=data) as simulator:
             url = await simulator.start(port=port)
             log.info("no COMFYUI_URL: the built-in simulator answers at %s", url)
-            await database_sync_to_async(keep_servers)([url], simulated=True)
+            await in_thread(keep_servers)([url], simulated=True)
             await Bridge().run()

@@ -16,7 +16,7 @@ from generation.simulator.faults import parse_fault
 
 class Command(BaseCommand):
     help = "Run a server that speaks ComfyUI's API and draws simulated pictures."
-    requires_system_checks: list[str] = []  # noqa: RUF012 (declared by Django)
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")

@@ -1,0 +1,57 @@
+"""People and settings that all tests share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+# Before the settings are read: a data folder of this run's own.
+os.environ.setdefault("LIFEOS_DATA", tempfile.mkdtemp(prefix="lifeos-test-"))
+
+import pytest
+from django.test import Client
+
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def _fast(settings, tmp_path):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "gallery.storage.LocalStorage",
+            "OPTIONS": {"location": str(tmp_path / "files")},
+        },
+    }
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db):
+    return make.user("alice")
+
+
+@pytest.fixture
+def bob(db):
+    return make.user("bob")
+
+
+@pytest.fixture
+def as_alice(alice):
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def as_bob(bob):
+    client = Client()
+    client.force_login(bob)
+    return client

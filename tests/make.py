@@ -1,0 +1,111 @@
+"""Rows with good defaults, for tests."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from PIL import Image as Pillow
+
+from accounts.models import User
+from gallery import files
+from gallery.models import Image
+from generation import parameters, starters
+from generation.models import Attempt, Catalog, Job, Server, Workflow
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+def recording(name):
+    return json.loads((RECORDINGS / f"{name}.json").read_text())
+
+
+def user(name, **fields):
+    return User.objects.create_user(name, password=f"{name}-password", **fields)
+
+
+def workflow(slug="test-card"):
+    starters.load_starters()
+    return Workflow.objects.get(slug=slug)
+
+
+def simulator_catalog():
+    from generation import simulator
+
+    path = Path(simulator.__file__).parent / "object_info.json"
+    return Catalog.keep(json.loads(path.read_text()))
+
+
+def server(**fields):
+    defaults = {
+        "name": f"gpu-{uuid.uuid4().hex[:6]}",
+        "url": f"http://127.0.0.1:1/{uuid.uuid4().hex[:6]}",
+        "state": Server.State.ONLINE,
+        "catalog_id": simulator_catalog(),
+    }
+    return Server.objects.create(**(defaults | fields))
+
+
+def job(owner, slug="test-card", values=None, **fields):
+    template = workflow(slug)
+    rows = list(template.parameters.all())
+    cleaned = parameters.clean(rows, values or {}, lambda _: None)
+    assert not cleaned.errors
+    return Job.objects.create(
+        owner=owner,
+        workflow=template,
+        parameters=cleaned.values,
+        graph=parameters.resolve(template.graph, rows, cleaned.values),
+        **fields,
+    )
+
+
+def attempt(of, on, **fields):
+    defaults = {
+        "number": of.attempts.count() + 1,
+        "client_id": "lifeos-test",
+        "bridge": "test",
+        "lease_until": timezone.now() + timedelta(seconds=12),
+    }
+    return Attempt.objects.create(job=of, server=on, **(defaults | fields))
+
+
+def png(size=(64, 48), color="#336699", mode="RGB", **options):
+    out = io.BytesIO()
+    Pillow.new(mode, size, color).save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def image(owner, of=None, **fields):
+    content = png()
+    seen = files.inspect(io.BytesIO(content), max_pixels=10**6)
+    thumbs = files.thumbnails(io.BytesIO(content))
+    pk = uuid.uuid4()
+
+    def keep(name, data):
+        return default_storage.save(files.key(owner.pk, pk, name), ContentFile(data))
+
+    defaults = {
+        "id": pk,
+        "job": of,
+        "node": "2",
+        "kind": "images",
+        "index": 0 if of is None else of.images.count(),
+        "file": keep("original.png", content),
+        "thumb_small": keep("320.webp", thumbs.small),
+        "thumb_large": keep("960.webp", thumbs.large),
+        "placeholder": thumbs.placeholder,
+        "sha256": seen.sha256,
+        "bytes": seen.bytes,
+        "width": seen.width,
+        "height": seen.height,
+        "mime_type": seen.mime_type,
+        "prompt": "a lighthouse at dusk",
+    }
+    return Image.objects.create(owner=owner, **(defaults | fields))
