@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-
-# Before the settings are read: a data folder of this run's own.
-os.environ.setdefault("LIFEOS_DATA", tempfile.mkdtemp(prefix="lifeos-test-"))
-
 import pytest
 from django.test import Client
 

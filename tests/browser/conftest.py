@@ -1,0 +1,61 @@
+"""A real Chromium in front of the real processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.stack import Stack
+
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        message = "chromium is not installed (apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("stack"), speed=0.5) as stack:
+        stack.sign_in()
+        yield stack
+
+
+@pytest.fixture
+def open_page(chromium, stack):
+    """A function that opens a page of its own session; console errors fail the test."""
+    contexts, faults = [], []
+
+    def open_(width=1440, height=900, scheme="light", **options):
+        context = chromium.new_context(
+            base_url=stack.url,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "console",
+            lambda m: faults.append(m.text) if "Content Security" in m.text else None,
+        )
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not faults

@@ -1,0 +1,99 @@
+"""A person signs in, asks for a picture, watches it come and finds it again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.stack import PASSWORD
+
+
+def sign_in(page):
+    page.goto("/accounts/login/")
+    page.fill("[name=login]", "admin")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    expect(page.locator("nav.rail")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_watch_a_picture_come(open_page, width, scheme):
+    page = open_page(width, scheme=scheme)
+    sign_in(page)
+    page.goto("/generate/text-to-image/")
+    page.fill("[name=prompt]", f"a harbour seen at {width} pixels")
+    page.click("button:has-text('Generate')")
+    card = page.locator(".job", has_text=f"at {width} pixels")
+    expect(card).to_be_visible()
+    bar = card.locator("progress")
+    seen = set()
+    page.wait_for_function(
+        """(seen) => {
+            const bar = document.querySelector('.job[data-status="running"] progress');
+            if (bar) (window.seen ||= new Set()).add(bar.value);
+            return window.seen?.size >= 3;
+        }""",
+        arg=list(seen),
+        polling=50,
+        timeout=30_000,
+    )
+    expect(card.locator(".job-preview img")).to_be_visible(timeout=30_000)
+    expect(bar).to_have_count(0, timeout=30_000)
+    expect(card).to_have_attribute("data-status", "done")
+    picture = card.locator(".job-images img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("async (i) => { await i.decode(); return i.naturalWidth }")
+    picture.click()
+    expect(page.locator("#prompt")).to_have_text(f"a harbour seen at {width} pixels")
+    page.goto("/gallery/")
+    expect(page.locator(".tile").first).to_be_visible()
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0
+
+
+def test_a_wrong_value_is_named_beside_its_field(open_page):
+    page = open_page()
+    sign_in(page)
+    page.goto("/generate/test-card/")
+    page.fill("[name=width]", "5")
+    page.click("button:has-text('Generate')")
+    field = page.locator(".field", has=page.locator("[name=width]"))
+    expect(field.locator(".errorlist")).to_have_text("Choose at least 16.")
+    expect(page.locator("[name=width]")).to_have_value("5")
+
+
+def test_a_reload_and_a_second_device_show_the_same(open_page, stack):
+    page = open_page()
+    sign_in(page)
+    [job_id] = stack.generate(prompt="seen twice", steps=60)
+    page.goto(f"/jobs/{job_id}/")
+    other = open_page(390)
+    sign_in(other)
+    other.goto(f"/jobs/{job_id}/")
+    for screen in (page, other):
+        expect(screen.locator(f"#job-{job_id} progress")).to_be_visible()
+    page.reload()
+    for screen in (page, other):
+        expect(screen.locator(f"#job-{job_id}")).to_have_attribute(
+            "data-status", "done", timeout=30_000
+        )
+
+
+def test_it_works_without_javascript(open_page):
+    page = open_page(java_script_enabled=False)
+    sign_in(page)
+    page.goto("/generate/test-card/")
+    page.fill("[name=width]", "100")
+    page.click("button:has-text('Generate')")
+    expect(page.locator(".job")).to_be_visible()
+    for _ in range(40):
+        page.reload()
+        if page.locator(".job[data-status=done]").count():
+            break
+    expect(page.locator(".job-images img")).to_be_visible()
+    page.goto("/gallery/")
+    page.locator(".tile").first.click()
+    page.click("text=Use these settings again")
+    expect(page.locator("[name=width]")).to_have_value("100")
