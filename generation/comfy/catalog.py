@@ -106,6 +106,8 @@ class Catalog:
         """What keeps this server from running the graph; empty: it can."""
         found: list[Lack] = []
         for node_id, node in graph.items():
+            if not isinstance(node, Mapping):
+                continue
             class_type = str(node.get("class_type", ""))
             if not self.has(class_type):
                 found.append(Lack("node", node_id, class_type))
@@ -123,9 +125,13 @@ class Catalog:
         spec = self.input(class_type, name)
         if spec is None or spec.choices is None or spec.upload:
             return None
-        if value in spec.choices or str(value) in map(str, spec.choices):
+        known = {str(choice) for choice in spec.choices}
+        # Some inputs take several of their choices.
+        wanted = value if isinstance(value, list) else [value]
+        missing = [str(one) for one in wanted if str(one) not in known]
+        if not missing:
             return None
-        text = str(value)
+        text = ", ".join(missing)
         is_model = name in MODEL_INPUTS or text.lower().endswith(MODEL_SUFFIXES)
         kind = "model" if is_model else "choice"
         return Lack(kind, node_id, class_type, name, text)
@@ -145,7 +151,11 @@ def _spec(name: str, raw: object, *, required: bool) -> InputSpec:
         choices, kind = tuple(kind), "COMBO"
     elif kind == "COMBO":
         listed = options.get("options")
-        choices = tuple(listed) if isinstance(listed, list | tuple) else ()
+        if isinstance(listed, list | tuple):
+            choices = tuple(listed)
+        elif not options.get("remote"):
+            # Remote choices are fetched by the page: any value may be right.
+            choices = ()
     return InputSpec(
         name=name,
         type=str(kind),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 Graph = Mapping[str, Any]
 
 MODEL_INPUTS = ("ckpt_name", "unet_name", "model_name", "gguf_name")
 TEXT_INPUTS = ("text", "text_g", "prompt", "clip_l", "t5xxl", "string", "value")
+# What nodes call a value that they only hand on.
+HELD_INPUTS = ("value", "seed", "text", "string", "prompt")
+# The links by which custom samplers are put together from several nodes.
+PART_LINKS = ("guider", "noise", "sampler", "sigmas")
+ZEROED = "ConditioningZeroOut"
 
 
 class NoSuchInput(Exception):
@@ -44,7 +49,7 @@ def set_inputs(
     return changed
 
 
-def is_link(value: object) -> bool:
+def is_link(value: object) -> TypeGuard[list[Any]]:
     """Links are [node id, output number]."""
     return (
         isinstance(value, list)
@@ -75,19 +80,20 @@ def describe(graph: Graph) -> Described:
     sampler = _sampler(graph)
     if sampler is None:
         return Described()
-    inputs = _inputs(graph, sampler)
-    seed = _value(graph, inputs.get("seed", inputs.get("noise_seed")))
-    model, loras = _models(graph, inputs.get("model"))
-    cfg = _value(graph, inputs.get("cfg"))
-    steps = _value(graph, inputs.get("steps"))
+    parts = _parts(graph, sampler)
+    seed = _value(graph, _first(graph, parts, "seed", "noise_seed"))
+    model, loras = _models(graph, _first(graph, parts, "model"))
+    cfg = _value(graph, _first(graph, parts, "cfg"))
+    steps = _value(graph, _first(graph, parts, "steps"))
+    positive = _first(graph, parts, "positive", "conditioning", "cond1")
     return Described(
-        prompt=_text_behind(graph, inputs.get("positive")),
-        negative_prompt=_text_behind(graph, inputs.get("negative")),
+        prompt=_text_behind(graph, positive),
+        negative_prompt=_text_behind(graph, _first(graph, parts, "negative")),
         seed=seed if isinstance(seed, int) else None,
         model=model,
         loras=loras,
-        sampler=_string(_value(graph, inputs.get("sampler_name"))),
-        scheduler=_string(_value(graph, inputs.get("scheduler"))),
+        sampler=_string(_value(graph, _first(graph, parts, "sampler_name"))),
+        scheduler=_string(_value(graph, _first(graph, parts, "scheduler"))),
         steps=steps if isinstance(steps, int) else None,
         cfg=float(cfg) if isinstance(cfg, int | float) else None,
     )
@@ -104,64 +110,91 @@ def _inputs(graph: Graph, node_id: str) -> Mapping[str, Any]:
 
 
 def _sampler(graph: Graph) -> str | None:
-    """The first node with both prompts and a seed, or at least both prompts."""
-    with_prompts = [
-        node for node in graph if {"positive", "negative"} <= set(_inputs(graph, node))
-    ]
-    for node in with_prompts:
-        if {"seed", "noise_seed"} & set(_inputs(graph, node)):
-            return node
-    return with_prompts[0] if with_prompts else None
+    """The first sampler of the surest kind; ControlNets have both prompts as well."""
+    kinds = ({"positive", "seed"}, {"positive", "noise_seed"}, {"guider"})
+    for wanted in (*kinds, {"positive", "model"}, {"positive", "negative"}):
+        for node in graph:
+            if wanted <= set(_inputs(graph, node)):
+                return node
+    return None
+
+
+def _parts(graph: Graph, sampler: str) -> list[str]:
+    """The sampler and the nodes that it is put together from, each once."""
+    found: dict[str, None] = {}
+    waiting = [sampler]
+    while waiting:
+        node = waiting.pop(0)
+        if node not in found:
+            found[node] = None
+            links = (_inputs(graph, node).get(name) for name in PART_LINKS)
+            waiting += [link[0] for link in links if is_link(link)]
+    return list(found)
+
+
+def _first(graph: Graph, nodes: Iterable[str], *names: str) -> object:
+    """The first input of one of these names."""
+    for node in nodes:
+        inputs = _inputs(graph, node)
+        for name in names:
+            if name in inputs:
+                return inputs[name]
+    return None
 
 
 def _value(graph: Graph, value: object) -> object:
     """A widget's value, also through nodes that only hand one value on."""
-    for _ in range(len(graph)):
+    for _ in range(len(graph) + 1):
         if not is_link(value):
             return value
-        inputs = _inputs(graph, value[0])  # type: ignore[index]
-        held = [inputs[name] for name in ("value", "seed", "text") if name in inputs]
-        if not held:
-            return None
-        value = held[0]
+        value = _first(graph, [value[0]], *HELD_INPUTS)
     return None
-
-
-def _upstream(graph: Graph, start: object) -> Iterator[str]:
-    """Nodes from a link backwards, nearest first, each once (so cycles end)."""
-    waiting = [start[0]] if is_link(start) else []  # type: ignore[index]
-    seen: set[str] = set()
-    while waiting:
-        node = waiting.pop(0)
-        if node in seen:
-            continue
-        seen.add(node)
-        yield node
-        waiting += [link[0] for link in _inputs(graph, node).values() if is_link(link)]
 
 
 def _text_behind(graph: Graph, link: object) -> str:
     """The text of the nearest encoder behind a conditioning link."""
-    for node in _upstream(graph, link):
+    waiting = [link] if is_link(link) else []
+    seen: set[tuple[str, int]] = set()
+    while waiting:
+        node, slot = waiting.pop(0)
+        if (node, slot) in seen:
+            continue
+        seen.add((node, slot))
         inputs = _inputs(graph, node)
         for name in TEXT_INPUTS:
             text = _value(graph, inputs.get(name))
             if isinstance(text, str) and text:
                 return text
-        if "clip" in inputs:
-            # An encoder with an empty text: do not look on into the model's nodes.
+        # An encoder without a text ends the search; zeroed out, a text has no effect.
+        if "clip" in inputs or graph.get(node, {}).get("class_type") == ZEROED:
             return ""
+        waiting += _conditionings(inputs, slot)
     return ""
+
+
+def _conditionings(inputs: Mapping[str, Any], slot: int) -> list[list[Any]]:
+    """The links that carry on what a node puts out at `slot`."""
+    if {"positive", "negative"} <= set(inputs):
+        # Nodes with both (ControlNets, inpainting) put them out in this order.
+        names = ["negative" if slot == 1 else "positive"]
+    else:
+        names = [name for name in inputs if name.startswith("cond")] or list(inputs)
+    return [inputs[name] for name in names if is_link(inputs[name])]
 
 
 def _models(graph: Graph, link: object) -> tuple[str, tuple[str, ...]]:
     """(checkpoint, LoRAs) along the model's chain."""
-    model, loras = "", []
-    for node in _upstream(graph, link):
-        inputs = _inputs(graph, node)
+    loras: list[str] = []
+    seen: set[str] = set()
+    while is_link(link) and link[0] not in seen:
+        seen.add(link[0])
+        inputs = _inputs(graph, link[0])
         if isinstance(lora := inputs.get("lora_name"), str):
             loras.append(lora)
         for name in MODEL_INPUTS:
-            if not model and isinstance(inputs.get(name), str):
-                model = inputs[name]
-    return model, tuple(loras)
+            if isinstance(inputs.get(name), str):
+                return inputs[name], tuple(loras)
+        links = {name: value for name, value in inputs.items() if is_link(value)}
+        names = sorted(links, key=lambda name: not name.startswith("model"))
+        link = links[names[0]] if names else None
+    return "", tuple(loras)

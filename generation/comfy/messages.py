@@ -146,6 +146,9 @@ Message = (
 )
 
 
+LARGEST = 1 << 53
+
+
 class _Malformed(Exception):
     pass
 
@@ -200,7 +203,8 @@ def _number(data: Mapping[str, Any], key: str) -> float:
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _Malformed(key)
-    if value != value or value in (float("inf"), float("-inf")):
+    # Not NaN, not infinite, and never too large to be divided as a float.
+    if not abs(value) <= LARGEST:
         raise _Malformed(key)
     return value
 

@@ -87,6 +87,8 @@ class Run:
         # expanded while it runs count for the node that a person knows.
         self._done: dict[str, float] = {}
         self._said: Phase | None = None
+        # `executing` null: over, but not how. Only counts if nothing else is said.
+        self._idle = False
 
     @property
     def ended(self) -> bool:
@@ -127,7 +129,8 @@ class Run:
                 self._show()
             case m.Executing(node=None):
                 # PROTOCOL.md: for old servers this alone is the end.
-                self._ends(Phase.SUCCEEDED)
+                self._idle = True
+                self._ends(None)
             case m.Executing(node=node, display_node=display):
                 self._runs()
                 self._begin(display or node or "")
@@ -154,11 +157,10 @@ class Run:
         if self.phase in (Phase.SUBMITTED, Phase.PENDING, Phase.FORGOTTEN):
             self.phase = Phase.RUNNING
 
-    def _ends(self, phase: Phase) -> None:
+    def _ends(self, said: Phase | None) -> None:
         self._runs()
         self.ending = True
-        # The first verdict counts: after an error comes `executing` null, too.
-        self._said = self._said or phase
+        self._said = self._said or said
 
     # Progress -----------------------------------------------------------------
 
@@ -220,16 +222,23 @@ class Run:
         if history is not None:
             self._conclude(history)
         elif self.prompt_id in queue.running:
-            self.phase = Phase.RUNNING
+            self._goes_on(Phase.RUNNING)
         elif self.prompt_id in queue.pending:
-            self.phase = Phase.PENDING
-        elif self._said is not None:
+            self._goes_on(Phase.PENDING)
+        elif self._said is not None or self._idle:
             # Restarted right after the end: the files are on its disk, so the
             # frames' verdict stands and nothing is run twice.
-            self._finish(self._said)
+            self._finish(self._said or Phase.SUCCEEDED)
         else:
             self.phase = Phase.FORGOTTEN
         return self.phase
+
+    def _goes_on(self, phase: Phase) -> None:
+        self.phase = phase
+        if self._said is None:
+            # The server sends `executing` null when it has written the history. So
+            # if it still lists the prompt, the frame was about another one.
+            self._idle = self.ending = False
 
     def _conclude(self, history: HistoryEntry) -> None:
         self._outputs = {str(k): v for k, v in history.outputs.items()}
@@ -238,7 +247,8 @@ class Run:
             self._finish(Phase.SUCCEEDED)
             return
         phase = Phase.FAILED
-        self.error = RunError("", "", "", "The run failed without saying why.", ())
+        unsaid = RunError("", "", "", "The run failed without saying why.", ())
+        self.error = self.error or unsaid
         for kind, data in history.messages:
             message = m.parse_event(kind, dict(data))
             if isinstance(message, m.ExecutionInterrupted):
