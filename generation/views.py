@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.http import PersonRequest, person
+from accounts.models import User
 from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
 from generation import previews
 from generation.forms import GenerateForm
 from generation.models import Job, Server, Workflow
+from generation.models.job import JobQuerySet
 from generation.submit import TooMany
 
 PAGE = 30
+# Cards of active jobs on one page; each costs a look at the queue.
+LIVE = 12
+RECENT = 8
 
 
 def get_job_for(request: HttpRequest, pk: UUID) -> Job:
     """The person's own job; 404 for everybody else's, as if it did not exist."""
-    jobs = Job.objects.visible_to(request.user).select_related("workflow")
-    return get_object_or_404(jobs.prefetch_related("images"), pk=pk)
+    return get_object_or_404(_jobs_of(request.user), pk=pk)
+
+
+def _jobs_of(user: User | AnonymousUser) -> JobQuerySet:
+    """Their jobs with all that a card shows, in two queries."""
+    kept = Prefetch("images", Image.objects.filter(deleted_at=None).order_by("index"))
+    jobs = Job.objects.visible_to(user).newest_first()
+    return jobs.select_related("workflow").prefetch_related(kept)
+
+
+def _templates_for(user: User) -> Sequence[Workflow]:
+    """The published templates, each with `cover`: the person's newest picture of it."""
+    pictures = Image.objects.visible_to(user).filter(job__workflow=OuterRef("pk"))
+    newest = Subquery(pictures.newest_first().values("pk")[:1])
+    workflows = list(Workflow.objects.filter(published=True).annotate(newest=newest))
+    covers = Image.objects.in_bulk([w.newest for w in workflows if w.newest])
+    for workflow in workflows:
+        workflow.cover = covers.get(workflow.newest)  # type: ignore[attr-defined]
+    return workflows
 
 
 @require_safe
@@ -32,11 +57,10 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return render(request, "generation/welcome.html")
     user = person(request)
-    jobs = Job.objects.visible_to(user).select_related("workflow")
     context = {
-        "active_jobs": jobs.active().newest_first().prefetch_related("images")[:6],
+        "active_jobs": _jobs_of(user).active()[:LIVE],
         "images": Image.objects.visible_to(user).newest_first()[:12],
-        "workflows": Workflow.objects.filter(published=True),
+        "workflows": _templates_for(user),
     }
     return render(request, "generation/home.html", context)
 
@@ -44,12 +68,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def template_list(request: PersonRequest) -> HttpResponse:
-    workflows = list(Workflow.objects.filter(published=True))
-    for workflow in workflows:
-        covers = Image.objects.visible_to(request.user)
-        workflow.cover = (  # type: ignore[attr-defined]
-            covers.filter(job__workflow=workflow).newest_first().first()
-        )
+    workflows = _templates_for(request.user)
     return render(request, "generation/template_list.html", {"workflows": workflows})
 
 
@@ -64,7 +83,9 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
 
 
 def _submit(request: PersonRequest, workflow: Workflow) -> HttpResponse:
-    form = GenerateForm(workflow, request.user, request.POST, request.FILES)
+    end = "-kept"  # pictures of the settings that are used again
+    kept = {k.removesuffix(end): v for k, v in request.POST.items() if k.endswith(end)}
+    form = GenerateForm(workflow, request.user, request.POST, request.FILES, kept)
     try:
         jobs = form.submit()
     except TooMany as exc:
@@ -83,12 +104,11 @@ def _submit(request: PersonRequest, workflow: Workflow) -> HttpResponse:
 
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
-    jobs = Job.objects.visible_to(request.user).filter(workflow=form.workflow)
-    recent = jobs.select_related("workflow").newest_first()
+    jobs = _jobs_of(request.user).filter(workflow=form.workflow)
     return {
         "form": form,
         "workflow": form.workflow,
-        "jobs": recent.prefetch_related("images")[:8],
+        "jobs": jobs[:RECENT],
     }
 
 
@@ -109,14 +129,18 @@ def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object
 @login_required
 @require_safe
 def job_list(request: PersonRequest) -> HttpResponse:
-    jobs = Job.objects.visible_to(request.user).select_related("workflow")
-    jobs = jobs.prefetch_related("images")
+    jobs = _jobs_of(request.user)
+    cursor = request.GET.get("cursor", "")
+    # Cards of what is being made, then rows; further pages are rows alone.
+    active = [] if cursor else list(jobs.active()[:LIVE])
+    rest = jobs.exclude(pk__in=[job.pk for job in active])
     try:
-        page = newest_first(jobs, request.GET.get("cursor", ""), PAGE)
+        page = newest_first(rest, cursor, PAGE)
     except BadCursor as exc:
         raise Http404 from exc
     template = "_job_rows.html" if request.htmx else "job_list.html"
-    return render(request, f"generation/{template}", {"page": page})
+    context = {"page": page, "active_jobs": active}
+    return render(request, f"generation/{template}", context)
 
 
 @login_required
