@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import httpx
 
@@ -17,6 +17,7 @@ from generation.comfy.errors import (
     BadAnswer,
     ComfyError,
     FileMissing,
+    PromptRejected,
     TooLarge,
     Unauthorized,
     Unreachable,
@@ -74,7 +75,6 @@ class ComfyClient:
             # A GPU server's address is never meant for the environment's proxy.
             trust_env=False,
         )
-        self._has_jobs_api: bool | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,9 +126,9 @@ class ComfyClient:
     ) -> Submitted:
         """Post a prompt under an id of ours (a lowercase UUID).
 
-        Raises PromptRejected where the server refuses it. After Unreachable or
-        BadAnswer the prompt may run all the same: look it up, never post blindly
-        again, since the same id twice runs twice.
+        Raises PromptRejected where the server refuses it, or is too old to take our
+        id. After Unreachable or BadAnswer the prompt may run all the same: look it
+        up, never post blindly again, since the same id twice runs twice.
         """
         body = {
             "prompt": graph,
@@ -140,33 +140,44 @@ class ComfyClient:
         if response.status_code == 400:
             raise rejection(_json(response))
         answer = _object(_good(response))
-        if answer.get("prompt_id") != prompt_id:
-            raise BadAnswer("The server did not take the job under our id.")
+        given = answer.get("prompt_id")
+        if not isinstance(given, str):
+            raise BadAnswer("The server did not say whether it took the job.")
+        if given != prompt_id:
+            await self._refuse_foreign_id(given)
         return Submitted(
             prompt_id,
             answer.get("number", 0),
             parse_node_errors(answer.get("node_errors")),
         )
 
+    async def _refuse_foreign_id(self, given: str) -> NoReturn:
+        """Servers before mid-2025 ignore our id and run the prompt under their own.
+
+        It could never be found again, and would be posted without end: stop it.
+        """
+        with suppress(ComfyError):
+            await self.cancel(given)
+        message = "The server is too old: it must be a ComfyUI of mid-2025 or newer."
+        raise PromptRejected(message, f"It took the job under the id {given}.")
+
     async def cancel(self, prompt_id: str) -> bool:
         """Cancel exactly this prompt; True if it was there to be cancelled."""
-        if self._has_jobs_api is not False:
-            response = await self._send("POST", f"api/jobs/{prompt_id}/cancel")
-            if response.status_code not in (404, 405):
-                self._has_jobs_api = True
-                return bool(_object(_good(response)).get("cancelled", True))
-            # 404 may mean "no such job" as well: the old way is right then, too.
-            self._has_jobs_api = self._has_jobs_api or None
-        return await self._cancel_the_old_way(prompt_id)
+        response = await self._send("POST", f"api/jobs/{prompt_id}/cancel")
+        # Where there is the route, an unknown prompt is a 200 as well.
+        if response.status_code in (404, 405):
+            return await self._cancel_the_old_way(prompt_id)
+        return bool(_object(_good(response)).get("cancelled", True))
 
     async def _cancel_the_old_way(self, prompt_id: str) -> bool:
         """PROTOCOL.md: old servers interrupt WHATEVER runs, so only while ours does."""
+        there = prompt_id in await self.queue()
         _good(await self._send("POST", "queue", json={"delete": [prompt_id]}))
-        queue = await self.queue()
-        if prompt_id not in queue.running:
-            return False
-        _good(await self._send("POST", "interrupt", json={"prompt_id": prompt_id}))
-        return True
+        # It may have begun before it could be deleted.
+        if prompt_id in (await self.queue()).running:
+            _good(await self._send("POST", "interrupt", json={"prompt_id": prompt_id}))
+            return True
+        return there
 
     async def upload_image(
         self, name: str, data: bytes, *, subfolder: str = "", overwrite: bool = False

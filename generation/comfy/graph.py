@@ -109,6 +109,11 @@ def _inputs(graph: Graph, node_id: str) -> Mapping[str, Any]:
     return inputs if isinstance(inputs, Mapping) else {}
 
 
+def _class(graph: Graph, node_id: str) -> object:
+    node = graph.get(node_id)
+    return node.get("class_type") if isinstance(node, Mapping) else None
+
+
 def _sampler(graph: Graph) -> str | None:
     """The first sampler of the surest kind; ControlNets have both prompts as well."""
     kinds = ({"positive", "seed"}, {"positive", "noise_seed"}, {"guider"})
@@ -166,7 +171,7 @@ def _text_behind(graph: Graph, link: object) -> str:
             if isinstance(text, str) and text:
                 return text
         # An encoder without a text ends the search; zeroed out, a text has no effect.
-        if "clip" in inputs or graph.get(node, {}).get("class_type") == ZEROED:
+        if "clip" in inputs or _class(graph, node) == ZEROED:
             return ""
         waiting += _conditionings(inputs, slot)
     return ""

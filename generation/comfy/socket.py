@@ -17,6 +17,8 @@ from generation.comfy.messages import Message, parse
 # Previews of high resolutions are frames of several MB.
 MAX_FRAME = 64 << 20
 FIRST_WAIT, LONGEST_WAIT, REFUSED_WAIT = 0.1, 5.0, 30.0
+# A model load may hold up the server's loop for long, hence the patience.
+PING_INTERVAL, PING_TIMEOUT = 20.0, 90.0
 # Makes previews name their prompt: without it they could reach the wrong person.
 HELLO = json.dumps(
     {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
@@ -53,26 +55,26 @@ async def listen(
     """Frames of one client_id, with word of every connection made and lost.
 
     Ends only by cancellation. Compression is off: it makes ComfyUI's own loop burn
-    seconds on pictures that do not get smaller. A model load may hold up the
-    server's loop for long, hence the patient pings.
+    seconds on pictures that do not get smaller.
     """
+    loop = asyncio.get_running_loop()
     wait = FIRST_WAIT
     while True:
-        reason = "closed by the server"
+        reason, pause, opened = "closed by the server", 0.0, None
         try:
             async with connect(
                 ws_url(base_url, client_id),
                 additional_headers=(auth or Auth()).headers(),
                 compression=None,
                 max_size=MAX_FRAME,
-                ping_interval=20,
-                ping_timeout=90,
+                ping_interval=PING_INTERVAL,
+                ping_timeout=PING_TIMEOUT,
                 open_timeout=10,
                 close_timeout=1,
                 proxy=None,
             ) as socket:
                 await socket.send(HELLO)
-                wait = FIRST_WAIT
+                opened = loop.time()
                 yield Connected()
                 async for frame in socket:
                     yield parse(frame)
@@ -80,9 +82,12 @@ async def listen(
             status = exc.response.status_code
             reason = f"the server answered {status} to the handshake"
             if status in (401, 403):
-                wait = REFUSED_WAIT
+                pause = REFUSED_WAIT
         except (OSError, WebSocketException, TimeoutError) as exc:
             reason = str(exc) or type(exc).__name__
+        # A proxy without its server accepts and hangs up: that is no connection made.
+        if opened is not None and loop.time() - opened > LONGEST_WAIT:
+            wait = FIRST_WAIT
         yield Disconnected(reason)
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, max(LONGEST_WAIT, wait))
+        await asyncio.sleep(pause or wait)
+        wait = min(wait * 2, LONGEST_WAIT)

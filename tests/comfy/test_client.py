@@ -130,6 +130,110 @@ async def test_an_old_server_is_interrupted_only_while_ours_runs(running):
         assert json.loads(call.content) == {"prompt_id": PROMPT}
 
 
+@pytest.mark.parametrize("gone_in_time", [True, False])
+async def test_an_old_server_forgets_what_waits(gone_in_time):
+    """A waiting prompt is deleted; one that begins meanwhile is interrupted."""
+    before = {"queue_running": [[0, "another"]], "queue_pending": [[1, PROMPT]]}
+    began = {"queue_running": [[1, PROMPT]], "queue_pending": []}
+    gone = {"queue_running": [[0, "another"]], "queue_pending": []}
+    queues = [before, gone if gone_in_time else began]
+
+    def answer(request):
+        if "/api/jobs" in request.url.path:
+            return httpx.Response(405)
+        if request.method == "GET":
+            return httpx.Response(200, json=queues.pop(0))
+        return httpx.Response(200)
+
+    comfy, calls = client(answer)
+    assert await comfy.cancel(PROMPT)
+    interrupts = [call for call in calls if call.url.path.endswith("/interrupt")]
+    assert len(interrupts) == (not gone_in_time)
+
+
+async def test_a_server_that_ignores_our_id_is_refused_and_its_run_stopped():
+    theirs = "99999999-5885-4c7f-bede-e3bf8e7a1e4c"
+    queue = {"queue_running": [[0, theirs]], "queue_pending": []}
+
+    def answer(request):
+        if "/api/jobs" in request.url.path:
+            return httpx.Response(405)
+        if request.url.path.endswith("/prompt"):
+            return httpx.Response(200, json={"prompt_id": theirs, "number": 1})
+        return httpx.Response(200, json=queue)
+
+    comfy, calls = client(answer)
+    with pytest.raises(PromptRejected, match="too old") as caught:
+        await comfy.submit(PROMPT, {})
+    assert not caught.value.retryable
+    assert paths(calls)[-1] == ("POST", "/interrupt")
+    assert json.loads(calls[-1].content) == {"prompt_id": theirs}
+
+
+@pytest.mark.parametrize("name", ["rejected_no_outputs", "rejected_unknown_node"])
+async def test_a_refusal_is_a_sentence(name):
+    answer = recording(name)["post_prompt"]["response"]
+    comfy, _ = client(lambda r: httpx.Response(400, json=answer))
+    with pytest.raises(PromptRejected) as caught:
+        await comfy.submit(PROMPT, {})
+    assert str(caught.value) == answer["error"]["message"]
+
+
+async def test_a_partly_refused_prompt_says_what_was_refused():
+    errors = recording("rejected_bad_values")["post_prompt"]["response"]["node_errors"]
+    body = {"prompt_id": PROMPT, "number": 1, "node_errors": errors}
+    comfy, _ = client(lambda r: httpx.Response(200, json=body))
+    submitted = await comfy.submit(PROMPT, {})
+    assert submitted.node_errors["3"][0].input_name == "steps"
+
+
+async def test_credentials_in_the_address_are_used():
+    calls = []
+
+    def handle(request):
+        calls.append(request)
+        return httpx.Response(404)
+
+    transport = httpx.MockTransport(handle)
+    comfy = ComfyClient("http://u:p@gpu/x", client_id="c", transport=transport)
+    await comfy.features()
+    assert calls[0].headers["Authorization"] == "Basic dTpw"
+    assert calls[0].url.path == "/x/features"
+
+
+async def test_it_reads_a_real_servers_answers():
+    stats = recording("system_stats")
+    comfy, _ = client(lambda r: httpx.Response(200, json=stats))
+    seen = await comfy.system_stats()
+    assert seen.version == stats["system"]["comfyui_version"]
+    assert seen.ram_total == stats["system"]["ram_total"]
+
+
+async def test_an_upload_gives_the_name_that_was_used():
+    used = {"name": "a (1).png", "subfolder": "lifeos", "type": "input"}
+    comfy, calls = client(lambda r: httpx.Response(200, json=used))
+    name = await comfy.upload_image("a.png", b"PNG", subfolder="lifeos")
+    assert name == "lifeos/a (1).png"
+    assert b'name="overwrite"' not in calls[0].content
+    comfy, _ = client(lambda r: httpx.Response(413))
+    with pytest.raises(TooLarge):
+        await comfy.upload_image("a.png", b"PNG")
+
+
+async def test_an_output_that_arrives_incompletely_is_an_error():
+    def answer(request):
+        return httpx.Response(200, headers={"Content-Length": "9"}, stream=Short())
+
+    comfy, _ = client(answer)
+    with pytest.raises(Unreachable):
+        await _view(comfy)
+
+
+class Short(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        yield b"1234"
+
+
 async def _view(comfy, **options):
     output = Output("9", "images", 0, "a.png", "", "output")
     async with comfy.stream_view(output, **options) as chunks:

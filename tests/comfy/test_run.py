@@ -158,3 +158,106 @@ def test_an_error_says_what_and_where():
     assert run.error.node_type == "LoadImage"
     assert "cannot identify image file" in run.error.message
     assert not run.error.out_of_memory
+
+
+def test_a_very_old_server_is_followed_to_the_same_end():
+    for name, recorded in RECORDED.items():
+        kept = [
+            frame
+            for frame, raw in zip(recorded.frames, recorded.raw["frames"], strict=True)
+            if not str(raw.get("type")).startswith(("progress_state", "execution_"))
+        ]
+        run = recorded.run(kept)
+        if VERDICTS[name] == Phase.SUCCEEDED:
+            assert run.ending
+            assert run.outputs == flatten(recorded.history.outputs, recorded.graph)
+        assert_like_history(run, recorded, name)
+
+
+@each
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_shuffled_frames_end_as_their_history(name, data):
+    recorded = RECORDED[name]
+    frames = data.draw(st.permutations(recorded.frames))
+    assert_like_history(recorded.run(frames), recorded, name)
+
+
+def test_frames_that_name_no_prompt_count_only_for_a_sole_run():
+    run = Run("p", {"1": {"class_type": "KSampler"}})
+    step = parse('{"type": "progress", "data": {"value": 1, "max": 4}}')
+    begins = parse('{"type": "executing", "data": {"node": "1"}}')
+    assert not run.receive(begins)
+    assert run.receive(begins, sole=True)
+    assert not run.receive(step)
+    assert run.receive(step, sole=True)
+    assert (run.progress.step, run.progress.steps) == (1, 4)
+
+
+def test_an_end_that_the_queue_refutes_is_no_verdict():
+    run = Run("p", {"1": {}})
+    run.receive(parse('{"type": "executing", "data": {"node": null}}'), sole=True)
+    assert run.ending
+    # It was about an earlier prompt: ours still runs, and is then forgotten.
+    assert run.reconcile(Queue(running=("p",)), None) == Phase.RUNNING
+    assert not run.ending
+    assert run.reconcile(Queue(), None) == Phase.FORGOTTEN
+
+
+def test_a_verdict_that_was_said_outlives_a_restart():
+    recorded = RECORDED["execution_error"]
+    run = recorded.run(recorded.frames)
+    # The history is written a moment after the frame: still listed, still over.
+    assert run.reconcile(Queue(running=(recorded.prompt_id,)), None) == Phase.RUNNING
+    assert run.ending
+    assert run.reconcile(Queue(), None) == Phase.FAILED
+
+
+def test_numbers_without_bound_are_no_progress():
+    run = Run("p", {"1": {}})
+    data = {"prompt_id": "p", "node": "1", "value": 10**400, "max": 1}
+    assert not run.receive(parse(json.dumps({"type": "progress", "data": data})))
+
+
+def test_a_failure_without_a_reason_keeps_the_frames_reason():
+    recorded = RECORDED["execution_error"]
+    run = recorded.run(recorded.frames)
+    raw = {recorded.prompt_id: {"status": {"status_str": "error"}, "outputs": {}}}
+    run.reconcile(Queue(), HistoryEntry.parse(recorded.prompt_id, raw))
+    assert run.phase == Phase.FAILED
+    assert "cannot identify image file" in run.error.message
+
+
+def test_a_history_without_status_is_a_success():
+    outputs = {"9": {"images": [{"filename": "a.png", "type": "output"}]}}
+    run = Run("p", {"9": {}})
+    run.reconcile(Queue(), HistoryEntry.parse("p", {"p": {"outputs": outputs}}))
+    assert run.phase == Phase.SUCCEEDED
+    assert [output.filename for output in run.outputs] == ["a.png"]
+    assert run.progress.fraction == 1.0
+
+
+def test_out_of_memory_is_told_from_other_errors():
+    run = Run("p", {"1": {}})
+    data = {
+        "prompt_id": "p",
+        "exception_type": "torch.OutOfMemoryError",
+        "exception_message": "Allocation on device",
+    }
+    run.receive(parse(json.dumps({"type": "execution_error", "data": data})))
+    assert run.error.out_of_memory
+
+
+def test_every_kind_of_output_is_found():
+    outputs = {
+        "2": {"gifs": [{"filename": "b.mp4"}], "text": ["hello"]},
+        "1": {"images": [{"filename": "a.webp"}], "animated": [True]},
+        "3": {"new_kind": [{"filename": "c.bin"}, {"no": "file"}], "odd": 1},
+    }
+    found = flatten(outputs, {"1": {}, "2": {}, "3": {}})
+    assert [(o.node, o.kind, o.filename, o.text, o.animated) for o in found] == [
+        ("1", "images", "a.webp", None, True),
+        ("2", "gifs", "b.mp4", None, False),
+        ("2", "text", "", "hello", False),
+        ("3", "new_kind", "c.bin", None, False),
+    ]

@@ -69,7 +69,10 @@ class Command(BaseCommand):
             lacks = catalog.lacks(_with_defaults(workflow, catalog))
             runs.append(not lacks)
             text = "; ".join(map(str, lacks)) or "runs"
-            self._line(not lacks, f"template {workflow.slug}", text)
+            self.stdout.write(
+                f"  {'ok  ' if not lacks else '-   '} {workflow.slug}: {text}"
+            )
+        # A template may be meant for another server; none at all is a fault.
         return any(runs) or not runs
 
     def _check_storage(self) -> bool:
