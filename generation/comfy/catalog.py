@@ -10,23 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generation.comfy.graph import Graph, is_link
+from generation.comfy.graph import ALL_MODEL_INPUTS, MODEL_SUFFIXES, Graph, is_link
 
-MODEL_SUFFIXES = (
-    ".safetensors",
-    ".sft",
-    ".ckpt",
-    ".pt",
-    ".pth",
-    ".gguf",
-    ".bin",
-    ".onnx",
-)
-MODEL_INPUTS = frozenset(
-    {"ckpt_name", "unet_name", "vae_name", "lora_name", "clip_name", "clip_name1"}
-    | {"clip_name2", "clip_name3", "control_net_name", "style_model_name"}
-    | {"gligen_name", "upscale_model", "model_name", "hypernetwork_name"}
-)
 UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload")
 
 
@@ -132,7 +117,7 @@ class Catalog:
         if not missing:
             return None
         text = ", ".join(missing)
-        is_model = name in MODEL_INPUTS or text.lower().endswith(MODEL_SUFFIXES)
+        is_model = name in ALL_MODEL_INPUTS or text.lower().endswith(MODEL_SUFFIXES)
         kind = "model" if is_model else "choice"
         return Lack(kind, node_id, class_type, name, text)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -10,6 +13,22 @@ from typing import Any, TypeGuard
 Graph = Mapping[str, Any]
 
 MODEL_INPUTS = ("ckpt_name", "unet_name", "model_name", "gguf_name")
+# Any input that names a model file, and what such files are called.
+ALL_MODEL_INPUTS = frozenset(
+    {"ckpt_name", "unet_name", "vae_name", "lora_name", "clip_name", "clip_name1"}
+    | {"clip_name2", "clip_name3", "control_net_name", "style_model_name"}
+    | {"gligen_name", "upscale_model", "model_name", "hypernetwork_name"}
+)
+MODEL_SUFFIXES = (
+    ".safetensors",
+    ".sft",
+    ".ckpt",
+    ".pt",
+    ".pth",
+    ".gguf",
+    ".bin",
+    ".onnx",
+)
 TEXT_INPUTS = ("text", "text_g", "prompt", "clip_l", "t5xxl", "string", "value")
 # What nodes call a value that they only hand on.
 HELD_INPUTS = ("value", "seed", "text", "string", "prompt")
@@ -97,6 +116,53 @@ def describe(graph: Graph) -> Described:
         steps=steps if isinstance(steps, int) else None,
         cfg=float(cfg) if isinstance(cfg, int | float) else None,
     )
+
+
+def needs(graph: Graph, free_text: frozenset[tuple[str, str]] = frozenset()) -> str:
+    """A digest of all that decides which servers can run the graph.
+
+    Equal digests can run on the same servers: nodes and named values (models,
+    samplers) count, numbers do not, nor the inputs in `free_text`.
+    """
+    wanted = sorted(
+        [str(node.get("class_type")), name, value]
+        for node_id, node in graph.items()
+        for name, value in [("", ""), *_inputs(graph, node_id).items()]
+        if isinstance(value, str) and (node_id, name) not in free_text
+    )
+    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
+
+
+def models(graph: Graph) -> list[str]:
+    """The names of the model files that the graph loads, sorted."""
+    return sorted(
+        {
+            value
+            for node_id in graph
+            for name, value in _inputs(graph, node_id).items()
+            if isinstance(value, str)
+            and (name in ALL_MODEL_INPUTS or value.lower().endswith(MODEL_SUFFIXES))
+        }
+    )
+
+
+def batch(graph: Graph) -> int:
+    """How many pictures a run makes, as far as the graph says."""
+    sizes = (_inputs(graph, node).get("batch_size") for node in graph)
+    return max([1, *(n for n in sizes if isinstance(n, int) and n > 0)])
+
+
+def size(graph: Graph) -> int:
+    """Work in half octaves: pixels × steps × pictures, twice its logarithm to 2."""
+    pixels, steps = 1, 1
+    for node in graph:
+        inputs = _inputs(graph, node)
+        width, height = inputs.get("width"), inputs.get("height")
+        if isinstance(width, int) and isinstance(height, int):
+            pixels = max(pixels, width * height)
+        if isinstance(count := inputs.get("steps"), int):
+            steps = max(steps, count)
+    return round(2 * math.log2(max(1, pixels * steps * batch(graph))))
 
 
 def _string(value: object) -> str:
