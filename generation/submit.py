@@ -8,12 +8,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from generation import events, offers, parameters
+from generation import events, offers, outlook, parameters, usage
 from generation.models import Job, Parameter, Workflow
 from generation.wake import wake
 
 MAX_COUNT = 8
-MAX_ACTIVE = 200
 
 
 class Invalid(Exception):
@@ -24,30 +23,29 @@ class Invalid(Exception):
         self.errors = dict(errors)
 
 
-class TooMany(Exception):
-    """The person has as many jobs waiting as they may have."""
-
-    retry_after = 30
-
-
 def submit(
     owner: User,
     workflow: Workflow,
     given: Mapping[str, Any],
     *,
     count: int = 1,
+    priority: str = Job.Priority.NORMAL,
     idempotency_key: str | None = None,
 ) -> list[Job]:
     """Check the values and queue `count` jobs, which differ in their seeds.
 
-    Raises Invalid or TooMany. The same key again returns the same jobs.
+    Raises Invalid or usage.TooMany. The same key again returns the same jobs.
     """
     if idempotency_key and (known := _known(owner, idempotency_key)):
         return known
-    jobs = _build(owner, workflow, given, count)
-    if owner.jobs.active().count() + count > MAX_ACTIVE:
-        message = f"You have {MAX_ACTIVE} jobs waiting. Try again when some are done."
-        raise TooMany(message)
+    jobs = _build(owner, workflow, given, count, priority)
+    if not outlook.can_ever_run(workflow.server_tags, jobs[0].graph):
+        why = outlook.no_server_sentence(workflow.server_tags, jobs[0].graph)
+        raise Invalid({"template": why})
+    try:
+        usage.check(owner, jobs)
+    except usage.NeverFits as exc:
+        raise Invalid({"count": str(exc)}) from exc
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = f"{idempotency_key}#{index}"
     try:
@@ -70,20 +68,26 @@ def _known(owner: User, key: str) -> list[Job]:
 
 
 def _build(
-    owner: User, workflow: Workflow, given: Mapping[str, Any], count: int
+    owner: User,
+    workflow: Workflow,
+    given: Mapping[str, Any],
+    count: int,
+    priority: str,
 ) -> list[Job]:
     fields = list(workflow.parameters.all())
     cleaned = parameters.clean(fields, given, offers.choices_of(workflow))
     errors = cleaned.errors | _foreign_pictures(owner, fields, cleaned.values)
     if not 1 <= count <= MAX_COUNT:
         errors["count"] = f"Choose 1 to {MAX_COUNT}."
+    if priority not in Job.Priority.values:
+        errors["priority"] = f"Choose one of {', '.join(Job.Priority.values)}."
     if errors:
         raise Invalid(errors)
     jobs = []
     for index in range(count):
         values = _vary(fields, given, cleaned.values, index)
         graph = parameters.resolve(workflow.graph, fields, values)
-        jobs.append(Job(owner=owner, workflow=workflow, parameters=values, graph=graph))
+        jobs.append(Job.build(owner, workflow, values, graph, priority))
     return jobs
 
 

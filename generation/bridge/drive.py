@@ -12,7 +12,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from generation.border import in_thread
+from generation.border import surely
 from generation.bridge import inputs, ledger
 from generation.bridge.reporter import Reporter
 from generation.bridge.sockets import RECONNECTED, Inbox, Switchboard
@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 # Seconds of silence after which /queue and /history are asked.
 WATCHDOG = 5.0
+# Seconds without a frame of a running prompt after which the page says so.
+STALLED_AFTER = 300.0
 # The server writes the history a moment after the last frame.
 HISTORY_SOON = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
@@ -88,22 +90,22 @@ class Drive:
             known = await self._find()
             if not known and self.claim.attempt.state == Attempt.State.SUBMITTED:
                 raise Lost("The server was restarted and has forgotten the job.")
-            while not known:
-                known = await self._submit() or await self._find()
+            if not known:
+                await self._place()
             if self.claim.attempt.state == Attempt.State.CLAIMED:
-                await in_thread(ledger.submitted)(self.claim)
+                await surely(ledger.submitted)(self.claim)
             await self._follow(inbox)
         except PromptRejected as exc:
             log.info("rejected: %s", exc, extra=self.context)
-            await in_thread(ledger.rejected)(self.claim, exc)
+            await surely(ledger.rejected)(self.claim, exc)
         except Lost as exc:
             log.warning("lost: %s", exc, extra=self.context)
-            await in_thread(ledger.lost)(self.claim, str(exc))
+            await surely(ledger.lost)(self.claim, str(exc))
         except Released as exc:
             log.info("released: %s", exc, extra=self.context)
-            await in_thread(ledger.released)(self.claim, str(exc))
+            await surely(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
-            await in_thread(ledger.interrupted)(self.claim, str(exc))
+            await surely(ledger.interrupted)(self.claim, str(exc))
         else:
             await self._finish()
 
@@ -132,13 +134,16 @@ class Drive:
         unheard: float | None = None
         while True:
             try:
-                return await ask()
+                answer = await ask()
+                self.reporter.note("")
+                return answer
             except ComfyError as exc:
                 if not exc.retryable:
                     raise
                 if not self.posted and isinstance(exc, Unreachable):
                     raise Released(str(exc)) from exc
                 log.info("no answer: %s", exc, extra=self.context)
+                self.reporter.note(f"{self.claim.server.name}: {exc} Asking again.")
                 unheard = unheard or loop.time()
                 if self._gave_up_waiting(loop.time() - unheard):
                     raise Abandoned(str(exc)) from exc
@@ -148,6 +153,20 @@ class Drive:
         return self.cancel_requested.is_set() and silent > CANCEL_PATIENCE
 
     # Submit -------------------------------------------------------------------
+
+    async def _place(self) -> None:
+        """Post until the server has it. Raises Lost when it never takes it.
+
+        After a POST without an answer the server may still be at it, so a while
+        passes before the question whether it knows the prompt.
+        """
+        for wait in BACK_OFF:
+            if await self._submit():
+                return
+            await asyncio.sleep(wait)
+            if await self._find():
+                return
+        raise Lost("The server answers, but it does not take the job.")
 
     async def _submit(self) -> bool:
         """Post the prompt; False if no answer came, so that it must be looked up."""
@@ -169,6 +188,8 @@ class Drive:
     async def _follow(self, inbox: Inbox) -> None:
         """Until the verdict is known. Frames are fast, the watchdog is right."""
         cancelling = asyncio.create_task(self._cancel())
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
         try:
             while not self.state.ended:
                 if self.state.ending:
@@ -182,12 +203,22 @@ class Drive:
                 if isinstance(mail, str):
                     if not await self._find():
                         raise Lost("The server was restarted during the run.")
+                    self._show_stall(loop.time() - heard)
                 else:
+                    heard = loop.time()
                     self._hear(*mail, inbox)
         finally:
             cancelling.cancel()
             with suppress(asyncio.CancelledError):
                 await cancelling
+
+    def _show_stall(self, silent: float) -> None:
+        """Say so; some nodes are silent for hours, so nothing is killed for it."""
+        if silent > STALLED_AFTER and self.state.phase == Phase.RUNNING:
+            minutes = round(silent / 60)
+            self.reporter.note(
+                f"No sign of progress for {minutes} min; the server still lists it."
+            )
 
     def _hear(self, message: messages.Message, sole: bool, inbox: Inbox) -> None:
         if isinstance(message, messages.Preview):
@@ -222,21 +253,21 @@ class Drive:
         state = self.state
         log.info("run over: %s", state.phase.name.lower(), extra=self.context)
         if state.phase == Phase.SUCCEEDED:
-            await in_thread(ledger.succeeded)(
-                self.claim,
-                results(state.outputs),
-                ledger.from_millis(self._time_of("execution_start")),
-                ledger.from_millis(self._time_of("execution_success")),
+            await surely(ledger.succeeded)(
+                self.claim, results(state.outputs), self._times("execution_success")
             )
         elif state.phase == Phase.FAILED and state.error is not None:
-            await in_thread(ledger.failed)(self.claim, state.error)
+            times = self._times("execution_error")
+            await surely(ledger.failed)(self.claim, state.error, times)
         else:
             why = "The run was interrupted."
-            await in_thread(ledger.interrupted)(self.claim, why)
+            await surely(ledger.interrupted)(self.claim, why)
 
-    def _time_of(self, event: str) -> object:
-        """Milliseconds, from the server's own log of the run."""
-        for name, data in self.history.messages if self.history else ():
-            if name == event:
-                return data.get("timestamp")
-        return None
+    def _times(self, end: str) -> ledger.Times:
+        """Start and end of the run, from the server's own log of it."""
+        logged = dict(self.history.messages) if self.history else {}
+        start, over = (
+            ledger.from_millis(logged.get(event, {}).get("timestamp"))
+            for event in ("execution_start", end)
+        )
+        return start, over

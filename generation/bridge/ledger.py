@@ -14,13 +14,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from generation import tasks
+from generation import durations, tasks, usage
 from generation.comfy.errors import NodeError, PromptRejected
 from generation.comfy.run import Output, RunError
 from generation.models import Attempt, Job
+from generation.models.job import FRESH_RUN
 from generation.scheduling import Claim
+from generation.wake import wake
 
 Outcome = Attempt.Outcome
+# When the server began and ended the run, by its own clock.
+Times = tuple[datetime | None, datetime | None]
 
 
 def submitted(claim: Claim) -> bool:
@@ -32,32 +36,61 @@ def submitted(claim: Claim) -> bool:
     return True
 
 
-def _end(claim: Claim, outcome: str, **fields: Any) -> bool:
+def _end(
+    claim: Claim,
+    outcome: str,
+    *,
+    times: Times = (None, None),
+    **fields: Any,
+) -> float | None:
+    """End the attempt, and charge its owner for the time on the GPU.
+
+    Returns the GPU-seconds, or None when somebody else holds it now. `times` are the
+    server's own of the run's start and end; without both, ours count, since two
+    clocks must not be subtracted from each other.
+    """
+    started, finished = times
+    if started is None or finished is None:
+        started, finished = _started(claim), timezone.now()
     rows = claim.attempt.held_by(claim.attempt.bridge)
-    fields.setdefault("finished_at", timezone.now())
-    return bool(rows.update(state=Attempt.State.ENDED, outcome=outcome, **fields))
+    fields |= {"started_at": started, "finished_at": finished}
+    if not rows.update(state=Attempt.State.ENDED, outcome=outcome, **fields):
+        return None
+    seconds = max(0.0, (finished - started).total_seconds()) if started else 0.0
+    if seconds:
+        usage.charge(claim.job.owner_id, seconds)
+    return seconds
+
+
+def _started(claim: Claim) -> datetime | None:
+    """When a page was first told that it runs; None if it never did."""
+    jobs = Job.objects.filter(pk=claim.job.pk)
+    return jobs.values_list("started_at", flat=True).first()
 
 
 @transaction.atomic
 def succeeded(
     claim: Claim,
     outputs: Sequence[Output],
-    started: datetime | None,
-    finished: datetime | None,
+    times: Times,
 ) -> bool:
     """The run is over and its outputs are named; the rest is a task's work."""
-    if not _end(
+    seconds = _end(
         claim,
         Outcome.SUCCEEDED,
+        times=times,
         outputs=[asdict(output) for output in outputs],
-        started_at=started or claim.job.started_at,
-        finished_at=finished or timezone.now(),
-    ):
+        save_asked=timezone.now(),
+    )
+    if seconds is None:
         return False
+    if seconds:
+        durations.record(claim.attempt, seconds)
     progress = {**claim.job.progress, "fraction": 1.0}
     if claim.job.move(Job.Status.SAVING, progress=progress):
         job_id = str(claim.job.pk)
-        transaction.on_commit(lambda: tasks.save_results(job_id))
+        # If the broker is away the bridge asks again (`tasks.ask_again`).
+        transaction.on_commit(lambda: tasks.save_results(job_id), robust=True)
     return True
 
 
@@ -67,12 +100,12 @@ OUT_OF_MEMORY = (
 
 
 @transaction.atomic
-def failed(claim: Claim, error: RunError) -> bool:
+def failed(claim: Claim, error: RunError, times: Times) -> bool:
     """A node failed: asking again would fail again."""
     where = f"{error.node_type}: " if error.node_type else ""
     reason = error.message.strip() or error.exception_type
     sentence = OUT_OF_MEMORY if error.out_of_memory else f"{where}{reason}"
-    if not _end(claim, Outcome.FAILED, error=sentence):
+    if _end(claim, Outcome.FAILED, times=times, error=sentence) is None:
         return False
     detail = "\n".join([f"{error.exception_type}: {reason}", *error.traceback])
     claim.job.fail(sentence, detail)
@@ -82,7 +115,7 @@ def failed(claim: Claim, error: RunError) -> bool:
 @transaction.atomic
 def rejected(claim: Claim, refusal: PromptRejected) -> bool:
     """The server refused the prompt: say beside which field."""
-    if not _end(claim, Outcome.REJECTED, error=str(refusal)):
+    if _end(claim, Outcome.REJECTED, error=str(refusal)) is None:
         return False
     fields, others = field_errors(claim.job, refusal.node_errors)
     detail = "\n".join(filter(None, [refusal.details, *others]))
@@ -115,7 +148,7 @@ def field_errors(
 @transaction.atomic
 def interrupted(claim: Claim, why: str) -> bool:
     """The run was stopped: by its owner, or by somebody at the server."""
-    if not _end(claim, Outcome.INTERRUPTED, error=why):
+    if _end(claim, Outcome.INTERRUPTED, error=why) is None:
         return False
     claim.job.refresh_from_db(fields=["cancel_requested", "status"])
     if claim.job.cancel_requested:
@@ -128,14 +161,16 @@ def interrupted(claim: Claim, why: str) -> bool:
 @transaction.atomic
 def lost(claim: Claim, why: str) -> bool:
     """The server has forgotten the prompt: queue the job again, a few times."""
-    if not _end(claim, Outcome.LOST, error=why):
+    if _end(claim, Outcome.LOST, error=why) is None:
         return False
     job = claim.job
     job.refresh_from_db()
     if job.cancel_requested:
         job.move(Job.Status.CANCELLED)
     elif job.attempts_left:
-        job.move(Job.Status.QUEUED, **FRESH)
+        avoid = sorted({*job.avoid, claim.server.pk})
+        job.move(Job.Status.QUEUED, **(FRESH_RUN | {"avoid": avoid}))
+        wake()
     else:
         job.fail(
             f"{Job.MAX_ATTEMPTS} attempts were lost by the servers,"
@@ -147,23 +182,15 @@ def lost(claim: Claim, why: str) -> bool:
 @transaction.atomic
 def released(claim: Claim, why: str) -> bool:
     """Nothing was ever sent: the job goes back as if it had not been claimed."""
-    if not _end(claim, Outcome.LOST, error=why):
+    if _end(claim, Outcome.LOST, error=why) is None:
         return False
     claim.job.refresh_from_db()
     if claim.job.cancel_requested:
         claim.job.move(Job.Status.CANCELLED)
     else:
         left = claim.job.attempts_left + 1
-        claim.job.move(Job.Status.QUEUED, **(FRESH | {"attempts_left": left}))
+        claim.job.move(Job.Status.QUEUED, **(FRESH_RUN | {"attempts_left": left}))
     return True
-
-
-FRESH: dict[str, Any] = {
-    "progress": {},
-    "preview": 0,
-    "dispatched_at": None,
-    "started_at": None,
-}
 
 
 def from_millis(value: object) -> datetime | None:

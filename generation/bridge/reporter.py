@@ -8,6 +8,7 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from django.db import DatabaseError
 from django.utils import timezone
 from PIL import Image as Pillow
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 # The first change is written at once, then at most one in this many seconds.
 PACE = 0.2
 PREVIEW_EDGE = 512
+SHOWN = ("fraction", "node", "step", "steps")
 
 
 def shrink(data: bytes) -> bytes:
@@ -48,10 +50,18 @@ class Reporter:
         self._progress: RunProgress | None = None
         self._preview: bytes | None = None
         self._number = job.preview
+        self._note = ""
+        self._shown = {key: job.progress[key] for key in SHOWN if key in job.progress}
 
     def progress(self, progress: RunProgress) -> None:
         self._progress = progress
         self._changed.set()
+
+    def note(self, sentence: str) -> None:
+        """Show a sentence beside the progress until another or an empty one."""
+        if sentence != self._note:
+            self._note = sentence
+            self._changed.set()
 
     def preview(self, data: bytes) -> None:
         self._preview = data
@@ -78,18 +88,23 @@ class Reporter:
                     previews.keep, self._job.pk, self._number, "image/webp", small
                 )
         progress, self._progress = self._progress, None
-        await self._write(progress)
-
-    @in_thread
-    def _write(self, progress: RunProgress | None) -> None:
-        job = self._job
-        fields: dict[str, object] = {"preview": self._number}
         if progress is not None:
             shown = asdict(progress)
-            fields["progress"] = {
-                key: shown[key] for key in ("fraction", "node", "step", "steps")
-            }
-        if job.started_at is None:
+            self._shown = {key: shown[key] for key in SHOWN}
+        try:
+            await self._write()
+        except DatabaseError as exc:
+            # The next change, or the end of the run, is written soon enough.
+            log.warning("progress was not written: %s", exc)
+
+    @in_thread
+    def _write(self) -> None:
+        job = self._job
+        fields: dict[str, object] = {
+            "preview": self._number,
+            "progress": self._shown | ({"note": self._note} if self._note else {}),
+        }
+        if job.started_at is None and self._shown:
             # DISPATCHED counts too: a first frame says that it runs now.
             fields["started_at"] = timezone.now()
             job.move(Job.Status.RUNNING, **fields)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from channels.layers import get_channel_layer
 
-from generation import scheduling
+from generation import scheduling, tasks
 from generation.border import in_thread
 from generation.bridge.drive import Drive
 from generation.bridge.sockets import Key, Switchboard
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
+ASK_EVERY = 2.0
 RENEW_EVERY = scheduling.LEASE.total_seconds() / 3
 
 
@@ -54,6 +55,7 @@ class Bridge:
             self._for_ever(self._claim),
             self._for_ever(self._renew),
             self._for_ever(self._watch.run),
+            self._for_ever(self._ask_again),
             self._for_ever(self._listen),
         ]
         try:
@@ -105,8 +107,8 @@ class Bridge:
             for claim in await in_thread(scheduling.adopt)(self.name):
                 log.warning("adopted", extra={"job": str(claim.job.pk)})
                 self._start(claim)
-            while found := await self._next():
-                self._start(found)
+            for claim in await self._next():
+                self._start(claim)
             await self._pass_on_cancellations()
             try:
                 async with asyncio.timeout(LOOK_EVERY):
@@ -115,8 +117,8 @@ class Bridge:
                 pass
 
     @in_thread
-    def _next(self) -> Claim | None:
-        return scheduling.claim(self.name, self._client_id)
+    def _next(self) -> list[Claim]:
+        return list(scheduling.claim(self.name, self._client_id))
 
     def _start(self, claim: Claim) -> None:
         client = self._client(claim.server)
@@ -160,6 +162,15 @@ class Bridge:
                         lost[1].cancel()
             self._switchboard.retire(self._own_lines)
             await asyncio.sleep(RENEW_EVERY)
+
+    # Tasks --------------------------------------------------------------------
+
+    async def _ask_again(self) -> None:
+        """Huey is at most once; the rows say what it owes."""
+        while True:
+            if asked := await in_thread(tasks.ask_again)():
+                log.warning("asked again for the pictures of %s jobs", asked)
+            await asyncio.sleep(ASK_EVERY)
 
     # Wake-ups -----------------------------------------------------------------
 

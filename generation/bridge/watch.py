@@ -57,6 +57,8 @@ class Watch:
             seen = {"state": Server.State.OFFLINE, "error": str(exc)}
         if seen["state"] != server.state:
             log.info("now %s", seen["state"], extra={"server": server.name})
+            # Whatever it had loaded may be gone.
+            seen["loaded_models"] = []
         was, server.state = server.state, seen["state"]
         await self._write(server.pk, seen)
         if was != server.state:

@@ -1,9 +1,24 @@
-"""Servers, workflow templates, jobs and their attempts."""
+"""Servers, templates, jobs and their attempts; what people may use, what it took."""
 
 from __future__ import annotations
 
+from generation.models.duration import Duration
 from generation.models.job import Attempt, Job
+from generation.models.limits import GroupLimits, PersonLimits, Usage
+from generation.models.queue import QueueState
 from generation.models.server import Catalog, Server
 from generation.models.workflow import Parameter, Workflow
 
-__all__ = ["Attempt", "Catalog", "Job", "Parameter", "Server", "Workflow"]
+__all__ = [
+    "Attempt",
+    "Catalog",
+    "Duration",
+    "GroupLimits",
+    "Job",
+    "Parameter",
+    "PersonLimits",
+    "QueueState",
+    "Server",
+    "Usage",
+    "Workflow",
+]

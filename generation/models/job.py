@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -11,15 +12,19 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.models import User
-from generation import events
+from generation import events, fair
+from generation.comfy import graph as comfy_graph
 from generation.models.server import Server
 from generation.models.workflow import Workflow
 from generation.wake import wake
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from generation.outlook import Outlook
 
 
 class JobStatus(models.TextChoices):
@@ -55,6 +60,27 @@ SOURCES: dict[str, tuple[JobStatus, ...]] = {
 }
 
 
+class Priority(models.TextChoices):
+    """Among one's own jobs; it takes nothing from anybody else."""
+
+    LOW = "low", "Low"
+    NORMAL = "normal", "Normal"
+    HIGH = "high", "High"
+
+
+def _now_rank() -> float:
+    return fair.rank(time.time(), Priority.NORMAL)
+
+
+# What a job that goes back to the queue forgets of the attempt before.
+FRESH_RUN: dict[str, Any] = {
+    "progress": {},
+    "preview": 0,
+    "dispatched_at": None,
+    "started_at": None,
+}
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     def visible_to(self, user: User | AnonymousUser) -> JobQuerySet:
         """The jobs that this person may know of: their own."""
@@ -62,6 +88,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def active(self) -> JobQuerySet:
         return self.filter(status__in=ACTIVE)
+
+    def cancel(self) -> int:
+        """Cancel each that can be, and say how many."""
+        return sum(job.cancel() for job in self.active() if job.can_cancel)
 
     def newest_first(self) -> JobQuerySet:
         return self.order_by("-created", "-id")
@@ -81,6 +111,7 @@ class Job(models.Model):
     """
 
     Status = JobStatus
+    Priority = Priority
     MAX_ATTEMPTS = 3
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -98,6 +129,21 @@ class Job(models.Model):
     cancel_requested = models.BooleanField(default=False)
     attempts_left = models.PositiveSmallIntegerField(default=MAX_ATTEMPTS)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: any number of jobs without a key
+
+    # What the queue needs to know, so that it need not read the graph.
+    priority = models.CharField(
+        max_length=6, choices=Priority.choices, default=Priority.NORMAL
+    )
+    rank = models.FloatField(default=_now_rank, help_text="see fair.rank")
+    kind = models.CharField(
+        max_length=64, blank=True, help_text="digest of what a server must have"
+    )
+    model_names = models.JSONField(default=list, blank=True)
+    size = models.SmallIntegerField(default=0, help_text="half octaves of work")
+    pictures = models.PositiveIntegerField(default=1, help_text="that it should make")
+    avoid = models.JSONField(
+        default=list, blank=True, help_text="servers that lost it before"
+    )
 
     # What a page shows; `sequence` grows with every visible change of the row.
     sequence = models.PositiveBigIntegerField(default=1)
@@ -125,7 +171,7 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["created", "id"],
+                fields=["owner", "rank", "id"],
                 condition=Q(status=JobStatus.QUEUED),
                 name="job_queue_order",
             ),
@@ -140,6 +186,30 @@ class Job(models.Model):
     def __str__(self) -> str:
         return f"{self.workflow_id} {self.status}"
 
+    @staticmethod
+    def build(
+        owner: User,
+        workflow: Workflow,
+        values: Mapping[str, Any],
+        graph: Mapping[str, Any],
+        priority: str = Priority.NORMAL,
+    ) -> Job:
+        """An unsaved job with all that the queue needs to know of its graph."""
+        now = timezone.now()
+        return Job(
+            owner=owner,
+            workflow=workflow,
+            parameters=dict(values),
+            graph=dict(graph),
+            priority=priority,
+            created=now,
+            rank=fair.rank(now.timestamp(), priority),
+            kind=comfy_graph.needs(graph, workflow.free_text()),
+            model_names=comfy_graph.models(graph),
+            size=comfy_graph.size(graph),
+            pictures=comfy_graph.batch(graph),
+        )
+
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
@@ -152,18 +222,30 @@ class Job(models.Model):
     def can_retry(self) -> bool:
         return self.status in (JobStatus.FAILED, JobStatus.CANCELLED)
 
+    @cached_property
+    def outlook(self) -> Outlook:
+        """Where it stands, how long it takes and why; as of the first look."""
+        from generation import outlook  # it reads jobs, so it imports us
+
+        return outlook.of(self)
+
+    @property
+    def elapsed(self) -> str:
+        """How long it has run, as in "40 s"."""
+        from generation.outlook import spoken
+
+        start = self.started_at
+        return spoken((timezone.now() - start).total_seconds()) if start else ""
+
     @property
     def eta_seconds(self) -> int | None:
         """Seconds until it is done, by what was measured; None if nothing was."""
-        from generation import scheduling  # it reads jobs, so it imports us
+        return self.outlook.eta_seconds
 
-        return scheduling.estimate(self)
-
+    @property
     def position(self) -> int | None:
-        """Place in the queue from 1, or None when it does not wait there."""
-        from generation import scheduling
-
-        return scheduling.position(self)
+        """Place in the fair order from 1, or None when it does not wait there."""
+        return self.outlook.position
 
     def change(self, *, sources: Iterable[str], **fields: Any) -> bool:
         """Write the fields if the row is in one of `sources`, and announce it.
@@ -175,6 +257,7 @@ class Job(models.Model):
             return False
         for name, value in fields.items():
             setattr(self, name, value)
+        self.__dict__.pop("outlook", None)
         events.announce_job(self.pk, self.owner_id)
         return True
 
@@ -205,6 +288,8 @@ class Job(models.Model):
             status=JobStatus.QUEUED,
             attempts_left=Job.MAX_ATTEMPTS,
             cancel_requested=False,
+            avoid=[],
+            rank=fair.rank(time.time(), self.priority),
             created=timezone.now(),
             dispatched_at=None,
             started_at=None,
@@ -215,6 +300,12 @@ class Job(models.Model):
             error_detail="",
             field_errors={},
         )
+
+    def move_to_front(self) -> bool:
+        """Before everybody else's; False when it does not wait any more."""
+        wake()
+        front = fair.front_rank(time.time())
+        return self.change(sources=[JobStatus.QUEUED], rank=front)
 
     def fail(self, sentence: str, detail: str = "", **fields: Any) -> bool:
         return self.move(
@@ -262,7 +353,13 @@ class Attempt(models.Model):
         max_length=12, choices=Outcome.choices, default=Outcome.NONE, blank=True
     )
     outputs = models.JSONField(default=list, blank=True)
+    # The server's last prompt before it used other models.
+    cold = models.BooleanField(default=False)
+    # Storing the outputs: who works on it does so until `save_after`, and after a
+    # failure it is not tried before then. `save_asked`: when a task was last queued.
     save_tries = models.PositiveSmallIntegerField(default=0)
+    save_after = models.DateTimeField(default=timezone.now)
+    save_asked = models.DateTimeField(default=timezone.now)
     error = models.TextField(blank=True)
     created = models.DateTimeField(default=timezone.now)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -292,6 +389,11 @@ class Attempt(models.Model):
                 condition=~Q(state=AttemptState.ENDED),
                 name="attempt_open_server",
             ),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(state=AttemptState.ENDED),
+                name="attempt_ended_at",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -301,6 +403,23 @@ class Attempt(models.Model):
         """The row, as long as this bridge holds it and it is open."""
         return Attempt.objects.filter(pk=self.pk, bridge=bridge).exclude(
             state=AttemptState.ENDED
+        )
+
+    def give_up(self) -> bool:
+        """End it as lost and queue its job again, whoever holds it. The bridge that
+        does lets go when it next renews its leases.
+        """
+        rows = Attempt.objects.filter(pk=self.pk).exclude(state=AttemptState.ENDED)
+        ended = {"state": AttemptState.ENDED, "outcome": Attempt.Outcome.LOST}
+        why = "An administrator gave up the server."
+        if not rows.update(**ended, error=why, finished_at=timezone.now()):
+            return False
+        if self.job.cancel_requested:
+            return self.job.move(JobStatus.CANCELLED)
+        return self.job.move(
+            JobStatus.QUEUED,
+            avoid=sorted({*self.job.avoid, self.server_id}),
+            **FRESH_RUN,
         )
 
     def adopt(self, bridge: str, now: datetime, lease_until: datetime) -> bool:

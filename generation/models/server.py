@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -74,7 +74,20 @@ class Server(models.Model):
         validators=[MinValueValidator(1)],
         help_text="prompts at the server at once: one runs, one waits",
     )
-    enabled = models.BooleanField(default=True)
+    tags = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='what templates may ask for, as in ["fast", "24gb"]',
+    )
+    enabled = models.BooleanField(
+        default=True, help_text="off: never visited, gets nothing"
+    )
+    paused = models.BooleanField(
+        default=False, help_text="gets nothing new for now; what it holds goes on"
+    )
+    draining = models.BooleanField(
+        default=False, help_text="finishes what it holds, then can be switched off"
+    )
 
     state = models.CharField(
         max_length=10, choices=State.choices, default=State.UNKNOWN
@@ -86,6 +99,8 @@ class Server(models.Model):
     vram_total = models.BigIntegerField(default=0)
     vram_free = models.BigIntegerField(default=0)
     queue_length = models.PositiveIntegerField(default=0)
+    # Model names of the prompt it was given last: those will be loaded next.
+    loaded_models = models.JSONField(default=list, blank=True)
     catalog = models.ForeignKey(
         Catalog, null=True, blank=True, on_delete=models.SET_NULL
     )
@@ -102,6 +117,12 @@ class Server(models.Model):
         return self.name
 
     @property
+    def takes_jobs(self) -> bool:
+        """Whether it may be given something new, should it have room."""
+        online = self.state == Server.State.ONLINE
+        return self.enabled and online and not (self.paused or self.draining)
+
+    @property
     def auth(self) -> Auth:
         return Auth(kind=self.auth_kind, data=self.auth_secret)
 
@@ -116,3 +137,13 @@ class Server(models.Model):
         """Nodes and models that this graph needs and the server has not."""
         catalog = self.catalog_view()
         return catalog.lacks(graph) if catalog else ()
+
+    def lacks_tags(self, wanted: Sequence[str]) -> list[str]:
+        return [tag for tag in wanted if tag not in self.tags]
+
+    @staticmethod
+    def taking_jobs() -> models.QuerySet[Server]:
+        """The servers that may be given something new, full or not."""
+        return Server.objects.filter(
+            enabled=True, paused=False, draining=False, state=Server.State.ONLINE
+        ).exclude(catalog=None)

@@ -15,6 +15,11 @@ class Workflow(models.Model):
     description = models.TextField(blank=True)
     graph = models.JSONField(help_text="the workflow in ComfyUI's API format")
     published = models.BooleanField(default=False)
+    server_tags = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='runs only on servers with all these tags, as in ["24gb"]',
+    )
     position = models.IntegerField(default=0)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
@@ -24,6 +29,17 @@ class Workflow(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def free_text(self) -> frozenset[tuple[str, str]]:
+        """(node, input) of what people write, which no server has to know."""
+        kind = Parameter.Kind
+        kinds = {kind.TEXT, kind.LONG_TEXT, kind.COLOR, kind.IMAGE}
+        return frozenset(
+            (str(node), name)
+            for parameter in self.parameters.all()
+            if parameter.kind in kinds
+            for node, name in parameter.targets
+        )
 
     def clean(self) -> None:
         graph = self.graph

@@ -1,0 +1,130 @@
+"""What a person may use: weights and limits by person and group, and what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from accounts.models import User
+
+MAX_QUEUED = 200
+COUNTS = ("max_queued", "max_in_flight", "gpu_minutes_per_day", "pictures_per_day")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What counts for one person; None: no limit."""
+
+    weight: float = 1.0
+    max_queued: int | None = MAX_QUEUED
+    max_in_flight: int | None = None
+    gpu_minutes_per_day: int | None = None
+    pictures_per_day: int | None = None
+
+
+class Limits(models.Model):
+    """An empty field leaves the matter to the groups, then to the defaults."""
+
+    weight = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.01)],
+        help_text="share of the servers against others' 1; 2 is twice as much",
+    )
+    max_queued = models.PositiveIntegerField(
+        "jobs waiting or running",
+        null=True,
+        blank=True,
+        help_text=f"at once; {MAX_QUEUED} where nothing is set",
+    )
+    max_in_flight = models.PositiveIntegerField(
+        "jobs at the servers", null=True, blank=True, help_text="at once"
+    )
+    gpu_minutes_per_day = models.PositiveIntegerField(
+        "GPU minutes a day", null=True, blank=True, help_text="in any 24 hours"
+    )
+    pictures_per_day = models.PositiveIntegerField(
+        "pictures a day", null=True, blank=True, help_text="in any 24 hours"
+    )
+
+    class Meta:
+        abstract = True
+
+
+class PersonLimits(Limits):
+    """One person's own; they count before those of the groups."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="limits"
+    )
+
+    class Meta:
+        verbose_name_plural = "limits"
+
+    def __str__(self) -> str:
+        return f"limits of {self.person}"
+
+
+class GroupLimits(Limits):
+    """A group's. Who is in several groups has the most generous of each."""
+
+    group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="limits")
+
+    class Meta:
+        verbose_name_plural = "limits"
+
+    def __str__(self) -> str:
+        return f"limits of {self.group}"
+
+
+class Usage(models.Model):
+    """GPU-seconds a person has used, as a decaying sum that was right at `at`."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="usage",
+    )
+    gpu_seconds = models.FloatField(default=0)
+    at = models.DateTimeField()
+    last_turn = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.gpu_seconds:.0f} GPU-seconds of {self.person_id}"
+
+
+def allowances(people: Iterable[int]) -> Mapping[int, Allowance]:
+    """What each of these people may use, in three queries for any number of them."""
+    ids = list(people)
+    own = {row.person_id: row for row in PersonLimits.objects.filter(person__in=ids)}
+    by_group = {row.group_id: row for row in GroupLimits.objects.all()}
+    groups: dict[int, list[Limits]] = {}
+    if by_group:
+        members = User.groups.through.objects.filter(
+            user_id__in=ids, group_id__in=list(by_group)
+        )
+        for user_id, group_id in members.values_list("user_id", "group_id"):
+            groups.setdefault(user_id, []).append(by_group[group_id])
+    return {pk: _resolve(own.get(pk), groups.get(pk, [])) for pk in ids}
+
+
+def allowance_of(person: User) -> Allowance:
+    return allowances([person.pk])[person.pk]
+
+
+def _resolve(own: Limits | None, groups: list[Limits]) -> Allowance:
+    found: dict[str, float] = {}
+    for name in ("weight", *COUNTS):
+        value = getattr(own, name, None)
+        if value is None:
+            of_groups = [getattr(row, name) for row in groups]
+            value = max((v for v in of_groups if v is not None), default=None)
+        if value is not None:
+            found[name] = value
+    return Allowance(**found)  # type: ignore[arg-type]

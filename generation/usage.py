@@ -1,0 +1,165 @@
+"""What people have used, and whether they may have more now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+from django.utils.formats import time_format
+
+from generation import fair
+from generation.models import Attempt, Job, Usage
+from generation.models.limits import Allowance, allowance_of
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+DAY = timedelta(days=1)
+# A run that is not over yet has used what it will be charged for then.
+SECONDS = F("finished_at") - F("started_at")
+
+
+class TooMany(Exception):
+    """A limit is reached. `retry_after`: seconds until there is room again."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, round(retry_after))
+
+
+class NeverFits(Exception):
+    """One request asks for more than the limit allows at any time."""
+
+
+def charge(person_id: int, seconds: float) -> None:
+    """Add GPU-seconds to what the person has used."""
+    now = timezone.now()
+    with transaction.atomic():
+        row, _ = Usage.objects.select_for_update().get_or_create(
+            person_id=person_id, defaults={"at": now}
+        )
+        past = fair.decayed(row.gpu_seconds, row.at.timestamp(), now.timestamp())
+        Usage.objects.filter(pk=row.pk).update(gpu_seconds=past + seconds, at=now)
+
+
+def note_turn(person_id: int, now: datetime) -> None:
+    """The person was given a place at a server."""
+    if not Usage.objects.filter(person_id=person_id).update(last_turn=now):
+        Usage.objects.get_or_create(
+            person_id=person_id, defaults={"at": now, "last_turn": now}
+        )
+
+
+def over_the_day(allowed: Mapping[int, Allowance], now: datetime) -> set[int]:
+    """Of these people, those whose GPU minutes of the last 24 hours are used up."""
+    limited = {
+        pk: a.gpu_minutes_per_day * 60
+        for pk, a in allowed.items()
+        if a.gpu_minutes_per_day is not None
+    }
+    if not limited:
+        return set()
+    used = (
+        _runs(limited, now)
+        .values("job__owner_id")
+        .annotate(total=Sum(SECONDS))
+        .values_list("job__owner_id", "total")
+    )
+    return {
+        owner
+        for owner, total in used
+        if total and total.total_seconds() >= limited[owner]
+    }
+
+
+def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
+    return Attempt.objects.filter(
+        job__owner__in=list(people), finished_at__gt=now - DAY
+    ).exclude(started_at=None)
+
+
+def check(owner: User, jobs: Sequence[Job]) -> None:
+    """Raises TooMany, or NeverFits, if the owner may not queue these jobs now."""
+    allowed = allowance_of(owner)
+    _check_queued(owner, len(jobs), allowed.max_queued)
+    _check_pictures(owner, sum(j.pictures for j in jobs), allowed.pictures_per_day)
+    if message := held_because(owner, allowed):
+        raise TooMany(*message)
+
+
+def _check_queued(owner: User, wanted: int, limit: int | None) -> None:
+    if limit is None:
+        return
+    if wanted > limit:
+        raise NeverFits(f"You may have at most {limit} jobs in the queue.")
+    active = owner.jobs.active().count()
+    if active + wanted > limit:
+        room = max(0, limit - active)
+        raise TooMany(
+            f"You have {active} jobs in the queue and may have {limit}:"
+            f" there is room for {room or 'no'} more. Try again when some are done.",
+            30,
+        )
+
+
+def _check_pictures(owner: User, wanted: int, limit: int | None) -> None:
+    if limit is None:
+        return
+    if wanted > limit:
+        raise NeverFits(f"You may make at most {limit} pictures a day.")
+    now = timezone.now()
+    lost = (Job.Status.FAILED, Job.Status.CANCELLED)
+    rows = owner.jobs.filter(created__gt=now - DAY).exclude(status__in=lost)
+    made = list(rows.order_by("created").values_list("created", "pictures"))
+    total = sum(count for _, count in made)
+    if total + wanted <= limit:
+        return
+    frees = _frees_at(made, total + wanted - limit, now)
+    raise TooMany(
+        f"You may make {limit} pictures a day and have asked for {total}."
+        f" There is room for {wanted} more from {_clock(frees)} on.",
+        (frees - now).total_seconds(),
+    )
+
+
+def held_because(owner: User, allowed: Allowance) -> tuple[str, float] | None:
+    """(sentence, seconds until it is over) when the day's GPU minutes are used up."""
+    if allowed.gpu_minutes_per_day is None:
+        return None
+    now = timezone.now()
+    rows = _runs([owner.pk], now).order_by("finished_at")
+    runs = [
+        (end, (end - start).total_seconds())
+        for start, end in rows.values_list("started_at", "finished_at")
+    ]
+    total = sum(seconds for _, seconds in runs)
+    limit = allowed.gpu_minutes_per_day * 60
+    if total < limit:
+        return None
+    frees = _frees_at(runs, total - limit, now)
+    return (
+        f"Your {allowed.gpu_minutes_per_day} GPU minutes a day are used up."
+        f" It goes on at {_clock(frees)}.",
+        (frees - now).total_seconds(),
+    )
+
+
+def _frees_at(
+    amounts: Sequence[tuple[datetime, float]], needed: float, now: datetime
+) -> datetime:
+    """When enough of the oldest amounts are a day old."""
+    for at, amount in amounts:
+        needed -= amount
+        if needed <= 0:
+            return at + DAY
+    return now + DAY
+
+
+def _clock(at: datetime) -> str:
+    local = timezone.localtime(at)
+    today = local.date() == timezone.localtime().date()
+    return ("" if today else "tomorrow ") + time_format(local, "H:i")
