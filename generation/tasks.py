@@ -1,16 +1,21 @@
 """Short work, on Huey. Huey is at most once, so every task may be asked for again.
 
-A task does nothing unless its row is in the state that asks for it; `sweep` asks
-again for whatever was left lying by a crash.
+A task does nothing unless its row is in the state that asks for it; `ask_again` asks
+for whatever was left lying by a crash. Bridges call it every few seconds.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import wraps
 
 from django.core.cache import cache
-from django.db.models import F
+from django.db import connection
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
@@ -20,40 +25,53 @@ from generation.models.job import Attempt, Job
 
 log = logging.getLogger(__name__)
 
-# A worker that was killed blocks its job's pictures for this long.
-SAVING_SECONDS = 60
+# Whoever stores pictures says so this often; then nobody else does.
+SAVE_LEASE = timedelta(seconds=15)
+# A task that was queued and has not begun by then is taken for lost.
+LOST_AFTER = timedelta(seconds=10)
 MAX_SAVE_TRIES = 30
 MAX_DELAY = 600
+
+
+def once_a_minute(task: Callable[[], None]) -> Callable[[], None]:
+    """A periodic task once, however many consumers there are to queue it."""
+
+    @wraps(task)
+    def guarded() -> None:
+        minute = int(timezone.now().timestamp() // 60)
+        if cache.add(f"periodic:{task.__name__}:{minute}", 1, timeout=120):
+            task()
+
+    return guarded
+
+
+def _saving() -> QuerySet[Attempt]:
+    return Attempt.objects.filter(
+        job__status=Job.Status.SAVING, outcome=Attempt.Outcome.SUCCEEDED
+    )
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def save_results(job_id: str) -> None:
     """Fetch, check and store a job's outputs; then it is done."""
-    attempt = (
-        Attempt.objects.filter(
-            job_id=job_id,
-            job__status=Job.Status.SAVING,
-            outcome=Attempt.Outcome.SUCCEEDED,
-        )
-        .select_related("job__workflow", "job__owner", "server")
-        .order_by("-number")
-        .first()
-    )
-    lock = f"saving:{job_id}"
-    if attempt is None or not cache.add(lock, 1, timeout=SAVING_SECONDS):
+    waiting = _saving().filter(job_id=job_id).order_by("-number")
+    attempt = waiting.select_related("job__workflow", "job__owner", "server").first()
+    now = timezone.now()
+    if attempt is None or not Attempt.objects.filter(
+        pk=attempt.pk, save_after__lte=now
+    ).update(save_after=now + SAVE_LEASE, save_tries=F("save_tries") + 1):
         return
-    try:
-        _save(attempt)
-    finally:
-        cache.delete(lock)
+    attempt.save_tries += 1
+    _save(attempt)
 
 
 def _save(attempt: Attempt) -> None:
     job = attempt.job
-    Attempt.objects.filter(pk=attempt.pk).update(save_tries=F("save_tries") + 1)
-    tries = attempt.save_tries + 1
+    tries = attempt.save_tries
+
     try:
-        results.collect(job, attempt)
+        with _working_on(attempt):
+            results.collect(job, attempt)
     except results.TryAgain as exc:
         if tries >= MAX_SAVE_TRIES:
             job.fail(f"The pictures could not be fetched: {exc}")
@@ -62,31 +80,66 @@ def _save(attempt: Attempt) -> None:
         log.warning("saving again in %s s: %s", delay, exc, extra={"job": job.pk})
         progress = {**job.progress, "note": str(exc)}
         job.change(sources=[Job.Status.SAVING], progress=progress)
-        save_results.schedule((str(job.pk),), delay=delay)
+        _not_before(attempt, timedelta(seconds=delay))
     except Exception as exc:
         # A fault of ours: once more a little later, then the person is told.
         log.exception("saving failed", extra={"job": str(job.pk)})
         if tries >= 3:
             job.fail("The pictures could not be stored.", repr(exc))
         else:
-            save_results.schedule((str(job.pk),), delay=tries)
+            _not_before(attempt, timedelta(seconds=tries))
+
+
+@contextmanager
+def _working_on(attempt: Attempt) -> Iterator[None]:
+    """Renew the lease from a thread: a download or a huge picture may take minutes."""
+    over = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not over.wait(SAVE_LEASE.total_seconds() / 3):
+                _not_before(attempt, SAVE_LEASE)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, name="saving", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _not_before(attempt: Attempt, wait: timedelta) -> None:
+    later = timezone.now() + wait
+    Attempt.objects.filter(pk=attempt.pk).update(save_after=later)
+
+
+def ask_again(*, at_once: bool = False) -> int:
+    """Queue the tasks of jobs in `saving` that nobody works on; how many."""
+    now = timezone.now()
+    due = _saving().filter(save_after__lte=now)
+    if not at_once:
+        due = due.filter(save_asked__lte=now - LOST_AFTER)
+    asked = 0
+    for pk, job_id, before in due.values_list("pk", "job_id", "save_asked")[:500]:
+        # Of several bridges that see it, one asks.
+        rows = Attempt.objects.filter(pk=pk, save_asked=before)
+        if rows.update(save_asked=now):
+            save_results(str(job_id))
+            asked += 1
+    return asked
 
 
 @db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+@once_a_minute
 def sweep() -> None:
-    """Ask again for the pictures of jobs that have been in `saving` for a while."""
-    left = Attempt.objects.filter(
-        job__status=Job.Status.SAVING,
-        outcome=Attempt.Outcome.SUCCEEDED,
-        finished_at__lt=timezone.now() - timedelta(seconds=SAVING_SECONDS),
-    )
-    for job_id in left.values_list("job_id", flat=True)[:500]:
-        save_results(str(job_id))
+    """Where no bridge runs, the consumers ask themselves."""
+    ask_again()
 
 
 @on_startup()  # type: ignore[untyped-decorator]
 def after_start() -> None:
     """What the last process left: its tasks died with it."""
-    left = Job.objects.filter(status=Job.Status.SAVING).values_list("pk", flat=True)
-    for job_id in list(left):
-        save_results(str(job_id))
+    ask_again(at_once=True)
