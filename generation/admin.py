@@ -1,12 +1,38 @@
-"""Templates, servers, and jobs without what is in them."""
+"""Templates, servers, limits, and jobs without what is in them."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
-from generation.models import Attempt, Job, Parameter, Server, Workflow
+from accounts.models import User
+from generation.models import (
+    Attempt,
+    Duration,
+    GroupLimits,
+    Job,
+    Parameter,
+    PersonLimits,
+    Server,
+    Workflow,
+)
+
+
+class TagsField(forms.CharField):
+    """A list of short words, written with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        words = str(value or "").split(",")
+        return list(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
 class ParameterInline(admin.StackedInline[Parameter, Workflow]):
@@ -14,8 +40,27 @@ class ParameterInline(admin.StackedInline[Parameter, Workflow]):
     extra = 0
 
 
+class WorkflowForm(forms.ModelForm[Workflow]):
+    server_tags = TagsField(
+        required=False, help_text="Runs only on servers that have all these tags."
+    )
+
+    class Meta:
+        model = Workflow
+        fields = (
+            "title",
+            "slug",
+            "description",
+            "published",
+            "position",
+            "server_tags",
+            "graph",
+        )
+
+
 @admin.register(Workflow)
 class WorkflowAdmin(admin.ModelAdmin[Workflow]):
+    form = WorkflowForm
     list_display = ("title", "slug", "published", "position")
     list_editable = ("published", "position")
     prepopulated_fields = {"slug": ("title",)}
@@ -25,6 +70,7 @@ class WorkflowAdmin(admin.ModelAdmin[Workflow]):
 class ServerForm(forms.ModelForm[Server]):
     """The credentials can be written, never read again."""
 
+    tags = TagsField(required=False, help_text="What templates may ask for: fast, 24gb")
     auth_secret = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -35,7 +81,16 @@ class ServerForm(forms.ModelForm[Server]):
 
     class Meta:
         model = Server
-        fields = ("name", "url", "enabled", "max_in_flight", "auth_kind")
+        fields = (
+            "name",
+            "url",
+            "enabled",
+            "paused",
+            "draining",
+            "max_in_flight",
+            "tags",
+            "auth_kind",
+        )
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -50,8 +105,33 @@ class ServerForm(forms.ModelForm[Server]):
 @admin.register(Server)
 class ServerAdmin(admin.ModelAdmin[Server]):
     form = ServerForm
-    list_display = ("name", "url", "enabled", "state", "version", "seen_at")
+    list_display = ("name", "url", "enabled", "paused", "draining", "state", "version")
     readonly_fields = ("state", "error", "version", "device", "seen_at")
+
+
+class PersonLimitsInline(admin.StackedInline[PersonLimits, User]):
+    model = PersonLimits
+    classes = ("collapse",)
+
+
+class GroupLimitsInline(admin.StackedInline[GroupLimits, Group]):
+    model = GroupLimits
+
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin[User]):
+    """The person, and what they may use."""
+
+    inlines = (PersonLimitsInline,)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin):
+    inlines = (GroupLimitsInline,)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -74,12 +154,18 @@ class JobAdmin(ReadOnlyAdmin):
     """Times and errors; the prompts are their owner's."""
 
     list_display = ("id", "owner", "workflow", "status", "created", "finished_at")
-    list_filter = ("status", "workflow")
-    fields = (*list_display, "dispatched_at", "started_at", "error")
+    list_filter = ("status", "priority", "workflow")
+    fields = (*list_display, "priority", "dispatched_at", "started_at", "error")
 
 
 @admin.register(Attempt)
 class AttemptAdmin(ReadOnlyAdmin):
     list_display = ("id", "job", "server", "number", "state", "outcome", "created")
     list_filter = ("state", "outcome", "server")
-    fields = (*list_display, "bridge", "lease_until", "error")
+    fields = (*list_display, "bridge", "lease_until", "cold", "error")
+
+
+@admin.register(Duration)
+class DurationAdmin(ReadOnlyAdmin):
+    list_display = ("workflow", "server", "size", "cold", "seconds", "runs")
+    list_filter = ("workflow", "server")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Field, Header, Query, Router, Schema
+from ninja import Field, Header, Query, Router, Schema, Status
 
 from accounts.errors import Conflict, NotFound
 from accounts.http import person
@@ -14,6 +14,7 @@ from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from generation import offers, parameters
 from generation.models import Job, Workflow
+from generation.models.job import Priority
 from generation.submit import MAX_COUNT, submit
 
 router = Router(tags=["comfyui"])
@@ -23,6 +24,7 @@ class GenerateIn(Schema):
     template: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     count: int = Field(1, ge=1, le=MAX_COUNT)
+    priority: Priority = Priority.NORMAL
 
 
 class QueuedOut(Schema):
@@ -48,8 +50,10 @@ class JobOut(Schema):
     template: str
     parameters: dict[str, Any]
     status: str
+    priority: str
     position: int | None
     eta_seconds: int | None
+    why: str
     progress: ProgressOut
     attempts: int
     error: str
@@ -83,8 +87,10 @@ def job_out(job: Job) -> JobOut:
         template=job.workflow.slug,
         parameters=job.parameters,
         status=job.status,
-        position=job.position(),
+        priority=job.priority,
+        position=job.position,
         eta_seconds=job.eta_seconds,
+        why=job.outlook.why,
         progress=ProgressOut(**(progress | shown)),
         attempts=len(job.attempts.all()),
         error=job.error,
@@ -111,7 +117,7 @@ def generate(
     request: HttpRequest,
     body: GenerateIn,
     idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
-) -> tuple[int, GenerateOut]:
+) -> Status[GenerateOut]:
     """Queue jobs. What `parameters` leaves out takes the template's default."""
     workflow = Workflow.objects.filter(slug=body.template, published=True).first()
     if workflow is None:
@@ -121,18 +127,19 @@ def generate(
         workflow,
         body.parameters,
         count=body.count,
+        priority=body.priority,
         idempotency_key=idempotency_key,
     )
     queued = [
         QueuedOut(
             id=job.pk,
             status=job.status,
-            position=job.position(),
+            position=job.position,
             eta_seconds=job.eta_seconds,
         )
         for job in jobs
     ]
-    return 202, GenerateOut(jobs=queued)
+    return Status(202, GenerateOut(jobs=queued))
 
 
 @router.get("/jobs", response=JobsOut)
@@ -149,6 +156,16 @@ def list_jobs(
 @router.get("/jobs/{job_id}", response=JobOut)
 def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
     return job_out(_job(request, job_id))
+
+
+class CancelledOut(Schema):
+    cancelled: int
+
+
+@router.post("/jobs/cancel", response=CancelledOut)
+def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
+    """Cancel all my jobs that are not over."""
+    return CancelledOut(cancelled=Job.objects.visible_to(person(request)).cancel())
 
 
 @router.post("/jobs/{job_id}/cancel", response=JobOut)

@@ -14,8 +14,8 @@ from django.forms.boundfield import BoundField
 
 from accounts.models import User
 from gallery import files
-from generation import offers, parameters
-from generation.models import Job, Parameter, Workflow
+from generation import offers, outlook, parameters
+from generation.models import Job, Parameter, Server, Workflow
 from generation.submit import MAX_COUNT, Invalid, input_folder, submit
 
 Kind = Parameter.Kind
@@ -49,8 +49,27 @@ class GenerateForm(forms.Form):
             max_value=MAX_COUNT,
             help_text="How many times, each with another seed.",
         )
+        self.fields["priority"] = forms.ChoiceField(
+            label="Priority",
+            choices=Job.Priority.choices,
+            initial=Job.Priority.NORMAL,
+            required=False,
+            help_text="Among your own jobs.",
+        )
 
     # Showing ------------------------------------------------------------------
+
+    def no_server(self) -> str:
+        """Why no server could run this now with its defaults; empty if one can."""
+        values = {
+            p.name: parameters.default(p, self.choices(p)) for p in self.parameters
+        }
+        graph = parameters.resolve(self.workflow.graph, self.parameters, values)
+        tags = self.workflow.server_tags
+        servers = [server for server in Server.taking_jobs() if server.catalog_id]
+        if any(not s.lacks(graph) and not s.lacks_tags(tags) for s in servers):
+            return ""
+        return outlook.no_server_sentence(tags, graph)
 
     def _field(self, parameter: Parameter) -> forms.Field:
         choices = self.choices(parameter)
@@ -92,6 +111,7 @@ class GenerateForm(forms.Form):
             return []
         given = dict(self.cleaned_data)
         count = given.pop("count") or 1
+        priority = given.pop("priority") or Job.Priority.NORMAL
         for parameter in self.parameters:
             if parameter.kind == Kind.IMAGE:
                 self._keep_upload(parameter, given)
@@ -100,7 +120,9 @@ class GenerateForm(forms.Form):
         if self.errors:
             return []
         try:
-            return submit(self.owner, self.workflow, given, count=count)
+            return submit(
+                self.owner, self.workflow, given, count=count, priority=priority
+            )
         except Invalid as exc:
             for name, sentence in exc.errors.items():
                 self.add_error(name if name in self.fields else None, sentence)

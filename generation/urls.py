@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from generation import views
+from generation import operate, views
 
 app_name = "generation"
 
@@ -13,6 +13,7 @@ job_urls = [
     path("preview/<int:number>/", views.job_preview, name="job-preview"),
     path("cancel/", views.cancel_job, name="cancel-job"),
     path("retry/", views.retry_job, name="retry-job"),
+    path("front/", operate.move_to_front, name="move-to-front"),
 ]
 
 urlpatterns = [
@@ -20,6 +21,9 @@ urlpatterns = [
     path("generate/", views.template_list, name="template-list"),
     path("generate/<slug:slug>/", views.generate, name="generate"),
     path("jobs/", views.job_list, name="job-list"),
+    path("jobs/cancel/", views.cancel_all, name="cancel-all"),
     path("jobs/<uuid:pk>/", include(job_urls)),
-    path("servers/", views.server_list, name="server-list"),
+    path("servers/", operate.server_list, name="server-list"),
+    path("servers/queue/", operate.change_queue, name="change-queue"),
+    path("servers/<int:pk>/", operate.change_server, name="change-server"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import OuterRef, Prefetch, Subquery
@@ -19,9 +19,9 @@ from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
 from generation import previews
 from generation.forms import GenerateForm
-from generation.models import Job, Server, Workflow
+from generation.models import Job, Workflow
 from generation.models.job import JobQuerySet
-from generation.submit import TooMany
+from generation.usage import TooMany
 
 PAGE = 30
 # Cards of active jobs on one page; each costs a look at the queue.
@@ -139,7 +139,8 @@ def job_list(request: PersonRequest) -> HttpResponse:
     except BadCursor as exc:
         raise Http404 from exc
     template = "_job_rows.html" if request.htmx else "job_list.html"
-    context = {"page": page, "active_jobs": active}
+    waiting = 0 if cursor else jobs.active().filter(cancel_requested=False).count()
+    context = {"page": page, "active_jobs": active, "waiting": waiting}
     return render(request, f"generation/{template}", context)
 
 
@@ -149,7 +150,11 @@ def job(request: PersonRequest, pk: UUID) -> HttpResponse:
     found = get_job_for(request, pk)
     labels = {p.name: p.label for p in found.workflow.parameters.all()}
     values = [(labels.get(k, k), v) for k, v in found.parameters.items()]
-    context = {"job": found, "values": values, "attempts": found.attempts.all()}
+    context = {
+        "job": found,
+        "values": values,
+        "attempts": found.attempts.select_related("server"),
+    }
     return render(request, "generation/job.html", context)
 
 
@@ -181,6 +186,15 @@ def cancel_job(request: PersonRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
+def cancel_all(request: PersonRequest) -> HttpResponse:
+    count = Job.objects.visible_to(request.user).cancel()
+    text = f"{count} jobs are cancelled." if count != 1 else "One job is cancelled."
+    messages.success(request, text)
+    return redirect("generation:job-list")
+
+
+@login_required
+@require_POST
 def retry_job(request: PersonRequest, pk: UUID) -> HttpResponse:
     get_job_for(request, pk).retry()
     return _changed(request, pk)
@@ -191,15 +205,3 @@ def _changed(request: PersonRequest, pk: UUID) -> HttpResponse:
         context = {"job": get_job_for(request, pk)}
         return render(request, "generation/_job_card.html", context)
     return redirect("generation:job", pk)
-
-
-@staff_member_required(login_url="account_login")  # type: ignore[untyped-decorator]
-@require_safe
-def server_list(request: HttpRequest) -> HttpResponse:
-    workflows = list(Workflow.objects.filter(published=True))
-    servers = list(Server.objects.all())
-    for server in servers:
-        server.templates = [  # type: ignore[attr-defined]
-            (workflow, server.lacks(workflow.graph)) for workflow in workflows
-        ]
-    return render(request, "generation/server_list.html", {"servers": servers})

@@ -17,7 +17,8 @@ from accounts.errors import Conflict, NotFound
 from accounts.paging import BadCursor
 from gallery.api import router as gallery
 from generation.api import router as generation
-from generation.submit import Invalid, TooMany
+from generation.submit import Invalid
+from generation.usage import TooMany
 
 api = NinjaAPI(
     title="Life-OS",
