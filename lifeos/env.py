@@ -98,6 +98,8 @@ def database(data: Path) -> dict[str, Any]:
         # Django's ASGI handler runs each request on its own thread: a kept
         # connection would never be used again, it would only be held open.
         config["CONN_MAX_AGE"] = 0
+        # A restarted PostgreSQL leaves dead connections in the pool.
+        config["CONN_HEALTH_CHECKS"] = True
         config["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}
     return config
 

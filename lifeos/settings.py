@@ -140,7 +140,7 @@ HEADLESS_JWT_PRIVATE_KEY = env.text("LIFEOS_JWT_KEY") or env.secret_file(
 # Behind the browser: cache, events, tasks ----------------------------------------
 
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}
+    "default": {"BACKEND": "lifeos.cache.ForgivingRedisCache"}
     | {"LOCATION": REDIS_URL, "KEY_PREFIX": "lifeos"}
     if REDIS_URL
     else {
