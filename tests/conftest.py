@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from hypothesis import HealthCheck, settings
 
 from tests import make
+
+# A busy machine makes neither a test nor the making of its input wrong.
+settings.register_profile(
+    "lifeos", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("lifeos")
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +31,11 @@ def _fast(settings, tmp_path):
 def _empty_cache():
     from django.core.cache import cache
 
+    from generation import durations, outlook
+
     cache.clear()
+    durations.forget()
+    outlook.forget()
 
 
 @pytest.fixture

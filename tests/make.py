@@ -57,13 +57,12 @@ def job(owner, slug="test-card", values=None, **fields):
     rows = list(template.parameters.all())
     cleaned = parameters.clean(rows, values or {}, lambda _: None)
     assert not cleaned.errors
-    return Job.objects.create(
-        owner=owner,
-        workflow=template,
-        parameters=cleaned.values,
-        graph=parameters.resolve(template.graph, rows, cleaned.values),
-        **fields,
-    )
+    graph = parameters.resolve(template.graph, rows, cleaned.values)
+    made = Job.build(owner, template, cleaned.values, graph)
+    for name, value in fields.items():
+        setattr(made, name, value)
+    made.save()
+    return made
 
 
 def attempt(of, on, **fields):

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from generation.models import Job
-from generation.submit import MAX_ACTIVE
+from generation.models.limits import MAX_QUEUED
 from tests import make
 
 LOGIN = "/_allauth/app/v1/auth/login"
@@ -91,7 +91,7 @@ def test_too_many_waiting_jobs_are_429(as_alice, alice):
     job = make.job(alice)
     Job.objects.bulk_create(
         Job(owner=alice, workflow=job.workflow, graph=job.graph)
-        for _ in range(MAX_ACTIVE - 1)
+        for _ in range(MAX_QUEUED - 1)
     )
     response = post(as_alice, {"template": "test-card"})
     assert response.status_code == 429
