@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from generation import fair, usage
 from generation.models.job import Attempt, AttemptState, Job, JobStatus
 from generation.models.server import Server
 from generation.snapshot import Snapshot
+from generation.wake import wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +33,14 @@ class Claim:
     server: Server
 
 
-def claim(bridge: str, client_id: Callable[[Server], str]) -> Iterator[Claim]:
-    """Take jobs for all free places, in fair order."""
-    snapshot = Snapshot()
+def claim(
+    bridge: str, client_id: Callable[[Server], str], reachable: Collection[int]
+) -> Iterator[Claim]:
+    """Take jobs for all free places of the servers that this bridge can reach.
+
+    In fair order over all who wait. `reachable`: primary keys.
+    """
+    snapshot = Snapshot(reachable)
     places = snapshot.places()
     if snapshot.paused or not any(place.free for place in places):
         return
@@ -79,19 +86,25 @@ def _take(
     return Claim(job, attempt, server)
 
 
-def adopt(bridge: str) -> list[Claim]:
-    """Take over the attempts whose bridge no longer renews its leases."""
+def adopt(bridge: str, is_dead: Callable[[str], bool]) -> list[Claim]:
+    """Take over the attempts whose bridge is dead or no longer renews its leases."""
     now = timezone.now()
-    orphans = (
-        Attempt.objects.filter(lease_until__lt=now)
-        .exclude(state=AttemptState.ENDED)
-        .select_related("job__workflow", "server")
-    )
+    foreign = Attempt.objects.exclude(state=AttemptState.ENDED).exclude(bridge=bridge)
+    names = foreign.order_by().values_list("bridge", flat=True).distinct()
+    dead = [name for name in names if is_dead(name)]
+    orphans = foreign.filter(Q(lease_until__lt=now) | Q(bridge__in=dead))
     return [
         Claim(attempt.job, attempt, attempt.server)
-        for attempt in orphans
-        if attempt.adopt(bridge, now, now + LEASE)
+        for attempt in orphans.select_related("job__workflow", "server")
+        if attempt.adopt(bridge, now + LEASE)
     ]
+
+
+def let_go(bridge: str) -> None:
+    """End the leases of a bridge that stops: another may adopt at once."""
+    held = Attempt.objects.filter(bridge=bridge).exclude(state=AttemptState.ENDED)
+    held.update(lease_until=timezone.now())
+    wake()
 
 
 def renew(bridge: str, attempts: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -6,7 +6,7 @@ the length of the queue.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -63,11 +63,15 @@ class Flying:
 class Snapshot:
     """Servers that take jobs, what is in flight, and who waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, reachable: Collection[int] | None = None) -> None:
+        """`reachable`: primary keys of the servers that count; None: all."""
         self.now = timezone.now()
         self.stamp = self.now.timestamp()
         self.paused = QueueState.load().paused
-        self.servers = {s.pk: s for s in Server.taking_jobs()}
+        servers = Server.taking_jobs()
+        if reachable is not None:
+            servers = servers.filter(pk__in=reachable)
+        self.servers = {server.pk: server for server in servers}
         self.durations = durations.current()
         self.flying = list(self._flying())
         self._waiting: dict[UUID, tuple[int, int]] = {}

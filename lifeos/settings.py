@@ -279,7 +279,8 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        "huey": {"level": "WARNING"},
+        # A handler of its own: otherwise run_huey adds a second one.
+        "huey": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "websockets": {"level": "WARNING"},
         "aiohttp.access": {"level": "WARNING"},
     },

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from generation.border import surely
 from generation.bridge import inputs, ledger
@@ -18,11 +18,12 @@ from generation.bridge.reporter import Reporter
 from generation.bridge.sockets import RECONNECTED, Inbox, Switchboard
 from generation.comfy import messages
 from generation.comfy.errors import ComfyError, PromptRejected, Unreachable
-from generation.comfy.run import Phase, Run, results
+from generation.comfy.run import Phase, Run, RunProgress, results
 from generation.models import Attempt
+from generation.scheduling import LEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from generation.comfy.answers import HistoryEntry
     from generation.comfy.client import ComfyClient
@@ -40,6 +41,9 @@ HISTORY_SOON = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 # How long a cancelled job waits for a server that does not answer.
 CANCEL_PATIENCE = 10.0
+# A POST goes out only while the lease lasts at least this much longer: nobody else
+# may adopt the attempt, look for the prompt and post it too while ours is on its way.
+POST_MARGIN = 3.0
 
 
 class Lost(Exception):
@@ -54,17 +58,31 @@ class Abandoned(Exception):
     """The owner cancelled, and no server can be asked about it."""
 
 
+class TakenOver(Exception):
+    """Another bridge holds the attempt now, or its row has ended."""
+
+
 class Drive:
-    """Drives one claimed attempt; `run()` returns when its row has ended."""
+    """Drives one claimed attempt; `run()` returns when its row has ended.
+
+    `lease_until` is in seconds of the loop's clock; the bridge moves it on with each
+    renewal. `unreachable` is set when the server could not even be asked at first.
+    """
 
     def __init__(
-        self, claim: Claim, client: ComfyClient, switchboard: Switchboard
+        self,
+        claim: Claim,
+        client: ComfyClient,
+        switchboard: Switchboard,
+        lease_until: float,
     ) -> None:
         self.claim = claim
         self.client = client
         self.switchboard = switchboard
+        self.lease_until = lease_until
+        self.unreachable = False
         self.prompt_id = str(claim.attempt.pk)
-        self.state = Run(self.prompt_id, claim.job.graph)
+        self.state = Run(self.prompt_id, claim.job.graph, _shown(claim.job.progress))
         self.reporter = Reporter(claim.job)
         self.history: HistoryEntry | None = None
         self.cancel_requested = asyncio.Event()
@@ -101,8 +119,11 @@ class Drive:
         except Lost as exc:
             log.warning("lost: %s", exc, extra=self.context)
             await surely(ledger.lost)(self.claim, str(exc))
+        except TakenOver:
+            log.warning("somebody else drives it now", extra=self.context)
         except Released as exc:
             log.info("released: %s", exc, extra=self.context)
+            self.unreachable = True
             await surely(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
             await surely(ledger.interrupted)(self.claim, str(exc))
@@ -121,6 +142,10 @@ class Drive:
         queue = await self.client.queue()
         if history is None:
             history = await self.client.history(self.prompt_id)
+        if queue.count(self.prompt_id) > 1:
+            # A POST that was taken for lost arrived after all, beside its successor.
+            log.warning("listed twice: one is taken back", extra=self.context)
+            await self.client.remove_one(self.prompt_id)
         self.history = history
         phase = self.state.reconcile(queue, history)
         if phase == Phase.RUNNING:
@@ -173,6 +198,7 @@ class Drive:
         if self.cancel_requested.is_set():
             raise Abandoned("cancelled before it was sent")
         graph = await self._persist(lambda: inputs.upload(self.client, self.claim.job))
+        await self._hold()
         self.posted = True
         try:
             await self.client.submit(self.prompt_id, graph)
@@ -182,6 +208,16 @@ class Drive:
             log.warning("POST unanswered: %s", exc, extra=self.context)
             return False
         return True
+
+    async def _hold(self) -> None:
+        """Make sure that nobody else can be posting it. Raises TakenOver."""
+        now = asyncio.get_running_loop().time
+        if now() + POST_MARGIN < self.lease_until:
+            return
+        asked = now()
+        if not await surely(ledger.still_held)(self.claim):
+            raise TakenOver
+        self.lease_until = asked + LEASE.total_seconds()
 
     # Follow -------------------------------------------------------------------
 
@@ -271,3 +307,13 @@ class Drive:
             for event in ("execution_start", end)
         )
         return start, over
+
+
+def _shown(progress: Mapping[str, Any]) -> RunProgress:
+    """What the page shows of the run so far: from there the bar goes on."""
+    return RunProgress(
+        fraction=progress.get("fraction") or 0.0,
+        node=progress.get("node"),
+        step=progress.get("step"),
+        steps=progress.get("steps"),
+    )

@@ -14,10 +14,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from generation import durations, tasks, usage
+from generation import durations, scheduling, tasks, usage
 from generation.comfy.errors import NodeError, PromptRejected
 from generation.comfy.run import Output, RunError
-from generation.models import Attempt, Job
+from generation.models import Attempt, Job, Server
 from generation.models.job import FRESH_RUN
 from generation.scheduling import Claim
 from generation.wake import wake
@@ -34,6 +34,12 @@ def submitted(claim: Claim) -> bool:
         return False
     claim.attempt.state = Attempt.State.SUBMITTED
     return True
+
+
+def still_held(claim: Claim) -> bool:
+    """Renew this one lease; False when it is somebody else's, or over."""
+    attempt = claim.attempt
+    return attempt.pk in scheduling.renew(attempt.bridge, [attempt.pk])
 
 
 def _end(
@@ -163,6 +169,8 @@ def lost(claim: Claim, why: str) -> bool:
     """The server has forgotten the prompt: queue the job again, a few times."""
     if _end(claim, Outcome.LOST, error=why) is None:
         return False
+    # It was restarted, so nothing is loaded there any more.
+    Server.objects.filter(pk=claim.server.pk).update(loaded_models=[])
     job = claim.job
     job.refresh_from_db()
     if job.cancel_requested:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
-import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import DatabaseError
 
 from generation import scheduling, tasks
 from generation.border import in_thread
 from generation.bridge.drive import Drive
+from generation.bridge.presence import Presence
 from generation.bridge.sockets import Key, Switchboard
 from generation.bridge.watch import Watch
 from generation.comfy.client import ComfyClient
@@ -35,22 +37,24 @@ RENEW_EVERY = scheduling.LEASE.total_seconds() / 3
 class Bridge:
     """Drives jobs until cancelled.
 
-    When cancelled it lets go of what it drives without ending it: the leases run out
-    and the next bridge adopts the attempts by their prompt_ids.
+    When cancelled it lets go of what it drives without ending it: the next bridge
+    adopts the attempts by their prompt_ids, and so it does when this one is killed.
     """
 
     def __init__(self) -> None:
         self._token = secrets.token_hex(8)
-        self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{self._token[:6]}"
+        self._presence = Presence(settings.DATA / "bridges")
+        self.name = self._presence.name
         self._wake = asyncio.Event()
         self._drives: dict[UUID, tuple[Drive, asyncio.Task[None]]] = {}
         self._clients: dict[tuple[object, ...], ComfyClient] = {}
         self._switchboard = Switchboard()
-        self._watch = Watch(self._client, self._server_changed)
+        self._watch = Watch(self.name, self._client, self._server_changed)
         self._own_lines: set[Key] = set()
 
     async def run(self) -> None:
         log.info("bridge %s starts", self.name)
+        await self._presence.announce()
         loops = [
             self._for_ever(self._claim),
             self._for_ever(self._renew),
@@ -81,6 +85,9 @@ class Bridge:
         await self._switchboard.close()
         for client in self._clients.values():
             await client.aclose()
+        with suppress(DatabaseError):
+            await in_thread(scheduling.let_go)(self.name)
+        self._presence.withdraw()
 
     def _client(self, server: Server) -> ComfyClient:
         """One client per address and credentials: an edited server gets a new one."""
@@ -93,10 +100,10 @@ class Bridge:
         return f"lifeos-{self._token}-{server.pk}"
 
     def _server_changed(self, server: Server) -> None:
-        if server.state == Server.State.ONLINE:
-            client_id = self._client_id(server)
-            self._switchboard.open(server, client_id)
-            self._own_lines.add((server.pk, server.url, client_id))
+        """It can be reached: listen before anything is posted to it."""
+        client_id = self._client_id(server)
+        self._switchboard.open(server, client_id)
+        self._own_lines.add((server.pk, server.url, client_id))
         self._wake.set()
 
     # Claim and adopt ----------------------------------------------------------
@@ -104,7 +111,7 @@ class Bridge:
     async def _claim(self) -> None:
         while True:
             self._wake.clear()
-            for claim in await in_thread(scheduling.adopt)(self.name):
+            for claim in await self._orphans():
                 log.warning("adopted", extra={"job": str(claim.job.pk)})
                 self._start(claim)
             for claim in await self._next():
@@ -117,18 +124,29 @@ class Bridge:
                 pass
 
     @in_thread
+    def _orphans(self) -> list[Claim]:
+        found = scheduling.adopt(self.name, self._presence.is_dead)
+        self._presence.tidy()
+        return found
+
+    @in_thread
     def _next(self) -> list[Claim]:
-        return list(scheduling.claim(self.name, self._client_id))
+        reachable = list(self._watch.reachable)
+        return list(scheduling.claim(self.name, self._client_id, reachable))
 
     def _start(self, claim: Claim) -> None:
         client = self._client(claim.server)
-        drive = Drive(claim, client, self._switchboard)
+        lease_until = self._now() + scheduling.LEASE.total_seconds()
+        drive = Drive(claim, client, self._switchboard, lease_until)
         task = asyncio.create_task(drive.run(), name=f"drive {claim.attempt.pk}")
         self._drives[claim.attempt.pk] = (drive, task)
         task.add_done_callback(lambda task: self._ended(claim, task))
 
     def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
-        self._drives.pop(claim.attempt.pk, None)
+        drive, _ = self._drives.pop(claim.attempt.pk)
+        if drive.unreachable:
+            # Nothing more goes there until a visit finds it again.
+            self._watch.lost(claim.server)
         if not task.cancelled() and (error := task.exception()):
             # Its lease runs out and it is adopted, so nothing is lost.
             extra = {"job": str(claim.job.pk)}
@@ -153,15 +171,26 @@ class Bridge:
 
     async def _renew(self) -> None:
         while True:
-            held = set(self._drives)
-            if held:
-                ours = await in_thread(scheduling.renew)(self.name, held)
-                for attempt_id in held - ours:
-                    if lost := self._drives.get(attempt_id):
-                        # Another bridge has it now, or its row has ended.
-                        lost[1].cancel()
+            if self._drives:
+                await self._renew_leases(set(self._drives))
             self._switchboard.retire(self._own_lines)
             await asyncio.sleep(RENEW_EVERY)
+
+    async def _renew_leases(self, held: set[UUID]) -> None:
+        lease_until = self._now() + scheduling.LEASE.total_seconds()
+        ours = await in_thread(scheduling.renew)(self.name, held)
+        for attempt_id in held:
+            drive, task = self._drives.get(attempt_id, (None, None))
+            if drive is None or task is None:
+                continue
+            if attempt_id in ours:
+                drive.lease_until = lease_until
+            else:
+                # Another bridge has it now, or its row has ended.
+                task.cancel()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     # Tasks --------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from generation.border import in_thread
@@ -26,24 +28,33 @@ CATALOG_EVERY = 300.0
 
 
 class Watch:
-    """Keeps the `Server` rows true; calls `changed` when one comes or goes."""
+    """Keeps the `Server` rows true; calls `found` for one that can be reached (again).
+
+    `reachable` holds the primary keys of those that this bridge itself can reach: a
+    row may say that a server is online because another bridge reaches it.
+    """
 
     def __init__(
         self,
+        bridge: str,
         client_for: Callable[[Server], ComfyClient],
-        changed: Callable[[Server], None],
+        found: Callable[[Server], None],
     ) -> None:
+        self._bridge = bridge
         self._client_for = client_for
-        self._changed = changed
+        self._found = found
+        self.reachable: set[int] = set()
         self._catalogs: dict[int, tuple[str, float]] = {}
 
     async def run(self) -> None:
         while True:
             servers = await self._enabled()
             await asyncio.gather(*(self.visit(server) for server in servers))
+            enabled = {server.pk for server in servers}
+            self.reachable &= enabled
             # Servers without an answer yet (both start together) are asked sooner.
-            waiting = any(s.state != Server.State.ONLINE for s in servers)
-            await asyncio.sleep(1.0 if waiting or not servers else VISIT_EVERY)
+            waiting = not servers or enabled - self.reachable
+            await asyncio.sleep(1.0 if waiting else VISIT_EVERY)
 
     @in_thread
     def _enabled(self) -> list[Server]:
@@ -53,16 +64,24 @@ class Watch:
         try:
             seen = await self._ask(server)
         except ComfyError as exc:
-            self._catalogs.pop(server.pk, None)
-            seen = {"state": Server.State.OFFLINE, "error": str(exc)}
-        if seen["state"] != server.state:
-            log.info("now %s", seen["state"], extra={"server": server.name})
+            if server.pk in self.reachable:
+                log.info("lost: %s", exc, extra={"server": server.name})
+            self.lost(server)
+            await self._write_away(server.pk, str(exc))
+            return
+        if server.state != Server.State.ONLINE:
             # Whatever it had loaded may be gone.
             seen["loaded_models"] = []
-        was, server.state = server.state, seen["state"]
         await self._write(server.pk, seen)
-        if was != server.state:
-            self._changed(server)
+        if server.pk not in self.reachable:
+            log.info("found", extra={"server": server.name})
+            self.reachable.add(server.pk)
+            self._found(server)
+
+    def lost(self, server: Server) -> None:
+        """Take it for gone until a visit finds it."""
+        self.reachable.discard(server.pk)
+        self._catalogs.pop(server.pk, None)
 
     async def _ask(self, server: Server) -> dict[str, Any]:
         client = self._client_for(server)
@@ -72,6 +91,7 @@ class Watch:
             "state": Server.State.ONLINE,
             "error": "",
             "seen_at": timezone.now(),
+            "seen_by": self._bridge,
             "version": stats.version,
             "device": stats.device,
             "vram_total": stats.vram_total,
@@ -89,3 +109,11 @@ class Watch:
     @in_thread
     def _write(self, pk: int, seen: dict[str, Any]) -> None:
         Server.objects.filter(pk=pk).update(**seen)
+
+    @in_thread
+    def _write_away(self, pk: int, error: str) -> None:
+        """Unless another bridge has just seen it: then only our own way is cut."""
+        stale = timezone.now() - timedelta(seconds=2 * VISIT_EVERY)
+        unseen = Q(seen_at=None) | Q(seen_at__lt=stale) | Q(seen_by=self._bridge)
+        rows = Server.objects.filter(unseen, pk=pk)
+        rows.update(state=Server.State.OFFLINE, error=error)

@@ -26,6 +26,9 @@ class Queue:
     def __contains__(self, prompt_id: str) -> bool:
         return prompt_id in self.running or prompt_id in self.pending
 
+    def count(self, prompt_id: str) -> int:
+        return (*self.running, *self.pending).count(prompt_id)
+
 
 def _ids(items: object) -> tuple[str, ...]:
     """Items are [number, prompt_id, prompt, extra_data, outputs]."""

@@ -161,6 +161,10 @@ class ComfyClient:
         message = "The server is too old: it must be a ComfyUI of mid-2025 or newer."
         raise PromptRejected(message, f"It took the job under the id {given}.")
 
+    async def remove_one(self, prompt_id: str) -> None:
+        """Take one waiting prompt of this id off the queue; one that runs stays."""
+        _good(await self._send("POST", "queue", json={"delete": [prompt_id]}))
+
     async def cancel(self, prompt_id: str) -> bool:
         """Cancel exactly this prompt; True if it was there to be cancelled."""
         response = await self._send("POST", f"api/jobs/{prompt_id}/cancel")
@@ -172,7 +176,7 @@ class ComfyClient:
     async def _cancel_the_old_way(self, prompt_id: str) -> bool:
         """PROTOCOL.md: old servers interrupt WHATEVER runs, so only while ours does."""
         there = prompt_id in await self.queue()
-        _good(await self._send("POST", "queue", json={"delete": [prompt_id]}))
+        await self.remove_one(prompt_id)
         # It may have begun before it could be deleted.
         if prompt_id in (await self.queue()).running:
             _good(await self._send("POST", "interrupt", json={"prompt_id": prompt_id}))

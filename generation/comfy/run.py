@@ -73,12 +73,17 @@ class RunProgress:
 
 
 class Run:
-    """Follows one prompt. `graph` is in API format and gives titles and the total."""
+    """Follows one prompt. `graph` is in API format and gives titles and the total.
 
-    def __init__(self, prompt_id: str, graph: Mapping[str, Any]) -> None:
+    `shown` is what a page was told of it before, by whoever followed it until now.
+    """
+
+    def __init__(
+        self, prompt_id: str, graph: Mapping[str, Any], shown: RunProgress | None = None
+    ) -> None:
         self.prompt_id = prompt_id
         self.phase = Phase.SUBMITTED
-        self.progress = RunProgress()
+        self.progress = shown or RunProgress()
         self.error: RunError | None = None
         self.ending = False
         self._graph = graph

@@ -455,6 +455,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("seen_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "seen_by",
+                    models.CharField(blank=True, help_text="a bridge", max_length=100),
+                ),
                 ("error", models.TextField(blank=True)),
                 ("version", models.CharField(blank=True, max_length=40)),
                 ("device", models.CharField(blank=True, max_length=200)),

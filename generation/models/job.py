@@ -422,11 +422,11 @@ class Attempt(models.Model):
             **FRESH_RUN,
         )
 
-    def adopt(self, bridge: str, now: datetime, lease_until: datetime) -> bool:
-        """Take over an attempt whose lease has run out; False: another was first."""
-        rows = Attempt.objects.filter(pk=self.pk, lease_until__lt=now).exclude(
-            state=AttemptState.ENDED
-        )
+    def adopt(self, bridge: str, lease_until: datetime) -> bool:
+        """Take it over from a bridge that is gone; False: another was first, or the
+        bridge has just renewed its lease.
+        """
+        rows = self.held_by(self.bridge).filter(lease_until=self.lease_until)
         if not rows.update(bridge=bridge, lease_until=lease_until):
             return False
         self.bridge, self.lease_until = bridge, lease_until

@@ -93,6 +93,7 @@ class Server(models.Model):
         max_length=10, choices=State.choices, default=State.UNKNOWN
     )
     seen_at = models.DateTimeField(null=True, blank=True)
+    seen_by = models.CharField(max_length=100, blank=True, help_text="a bridge")
     error = models.TextField(blank=True)
     version = models.CharField(max_length=40, blank=True)
     device = models.CharField(max_length=200, blank=True)
