@@ -8,7 +8,7 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.stack import Stack
+from tests.stack import Embedded
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -29,8 +29,7 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    with Stack(tmp_path_factory.mktemp("stack"), speed=0.5) as stack:
-        stack.sign_in()
+    with Embedded(tmp_path_factory.mktemp("stack"), speed=0.5) as stack:
         yield stack
 
 

@@ -67,7 +67,7 @@ def test_a_wrong_value_is_named_beside_its_field(open_page):
 def test_a_reload_and_a_second_device_show_the_same(open_page, stack):
     page = open_page()
     sign_in(page)
-    [job_id] = stack.generate(prompt="seen twice", steps=30)
+    [job_id] = stack.visitor.generate(prompt="seen twice", steps=30)
     page.goto(f"/jobs/{job_id}/")
     other = open_page(390)
     sign_in(other)

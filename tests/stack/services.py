@@ -1,0 +1,188 @@
+"""PostgreSQL, Redis and nginx from Debian, each alone in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import redis
+
+from tests.stack.process import Missing, Process, free_port, listens, until
+
+
+def program(name, package, *places):
+    """The path of an installed program. Raises Missing."""
+    for place in (*places, shutil.which(name)):
+        if place and Path(place).exists():
+            return str(place)
+    raise Missing(f"{name} is not installed (apt-get install {package})")
+
+
+class Postgres:
+    """A cluster of its own; `restart` is what an update of the machine does."""
+
+    def __init__(self, folder):
+        # Debian keeps the server's programs off the PATH.
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        self._bin = Path(program("initdb", "postgresql", *found[-1:])).parent
+        self.port = free_port()
+        self.url = f"postgres://lifeos@127.0.0.1:{self.port}/lifeos"
+        # PostgreSQL refuses to run as root, and its user must reach the folder.
+        self._home = Path(tempfile.mkdtemp(prefix="lifeos-pg-"))
+        self._as_user = []
+        if os.geteuid() == 0:
+            shutil.chown(self._home, "postgres")
+            self._as_user = ["runuser", "-u", "postgres", "--"]
+        self._data = self._home / "data"
+        initdb = [self._bin / "initdb", "-D", self._data, "-U", "lifeos", "-N"]
+        subprocess.run(
+            [*self._as_user, *initdb, "-A", "trust"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self._home,
+        )
+        options = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self._home,
+            "max_connections": 200,
+        }
+        words = [f"-c{name}={value}" for name, value in options.items()]
+        command = [*self._as_user, self._bin / "postgres", "-D", self._data, *words]
+        self.process = Process("postgres", command, dict(os.environ), folder)
+
+    def start(self):
+        self.process.start()
+        until(lambda: self._ask("SELECT 1"), "PostgreSQL")
+
+    def create(self, name="lifeos"):
+        self._ask(f"CREATE DATABASE {name}")
+
+    def _ask(self, statement):
+        where = f"postgres://lifeos@127.0.0.1:{self.port}/postgres"
+        try:
+            with psycopg.connect(where, autocommit=True, connect_timeout=5) as db:
+                return db.execute(statement)
+        except psycopg.OperationalError:
+            return None
+
+    def restart(self, *, away=0.0):
+        """Cut every connection and come back; whatever runs is rolled back."""
+        self._signal(signal.SIGQUIT)  # immediate: as a crash, recovery follows
+        until(lambda: not self.process.alive, "PostgreSQL has ended")
+        time.sleep(away)  # how long it lasts is a part of the fault
+        self.start()
+
+    def _signal(self, number):
+        # runuser hands no signal on; the cluster's own file names its process.
+        pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, number)
+
+    def stop(self):
+        if self.process.alive:
+            self._signal(signal.SIGINT)
+            until(lambda: not self.process.alive, "PostgreSQL has ended")
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+class Redis:
+    """Without persistence: a restart forgets everything."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        words = ["--port", self.port, "--bind", "127.0.0.1", "--save", ""]
+        command = [program("redis-server", "redis-server"), *map(str, words)]
+        command += ["--dir", str(folder)]
+        self.process = Process("redis", command, dict(os.environ), folder)
+
+    def start(self):
+        self.process.start()
+        until(self._answers, "Redis")
+
+    def _answers(self):
+        try:
+            return redis.Redis.from_url(self.url).ping()
+        except redis.ConnectionError:
+            return False
+
+    def flush(self):
+        redis.Redis.from_url(self.url).flushall()
+
+    def restart(self, *, away=0.0):
+        self.process.kill()
+        time.sleep(away)
+        self.start()
+
+    def stop(self):
+        self.process.stop()
+
+
+NGINX = """\
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log stderr warn;
+worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_max_body_size 60m;
+  client_body_temp_path {folder}/nginx-body;
+  proxy_temp_path {folder}/nginx-proxy;
+  fastcgi_temp_path {folder}/nginx-fastcgi;
+  uwsgi_temp_path {folder}/nginx-uwsgi;
+  scgi_temp_path {folder}/nginx-scgi;
+  map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+  upstream web {{
+    {servers}
+    keepalive 16;
+  }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://web;
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_read_timeout 15m;
+      proxy_connect_timeout 2s;
+    }}
+  }}
+}}
+"""
+
+
+class Nginx:
+    """In front of several web processes."""
+
+    def __init__(self, folder, ports):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        servers = "\n    ".join(
+            f"server 127.0.0.1:{port} max_fails=1 fail_timeout=2s;" for port in ports
+        )
+        user = "user root;" if os.geteuid() == 0 else ""
+        file = Path(folder) / "nginx.conf"
+        file.write_text(
+            NGINX.format(folder=folder, port=self.port, servers=servers, user=user)
+        )
+        nginx = program("nginx", "nginx-light", "/usr/sbin/nginx")
+        command = [nginx, "-p", str(folder), "-c", str(file)]
+        self.process = Process("nginx", command, dict(os.environ), folder)
+
+    def start(self):
+        self.process.start()
+        until(lambda: listens(self.port), "nginx")
+
+    def stop(self):
+        self.process.stop()
