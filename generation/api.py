@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -58,7 +59,9 @@ class JobOut(Schema):
     attempts: int
     error: str
     field_errors: dict[str, str]
-    created: str
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
     images: list[ImageOut]
 
 
@@ -95,7 +98,9 @@ def job_out(job: Job) -> JobOut:
         attempts=len(job.attempts.all()),
         error=job.error,
         field_errors=job.field_errors,
-        created=job.created.isoformat(),
+        created=job.created,
+        started=job.started_at,
+        finished=job.finished_at,
         images=[image_out(i) for i in job.images.all() if i.deleted_at is None],
     )
 

@@ -26,11 +26,15 @@ LEASE = timedelta(seconds=12)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job taken for a server; the attempt's id is the prompt_id to post."""
+    """A job taken for a server; the attempt's id is the prompt_id to post.
+
+    `adopted`: somebody else may have posted it before.
+    """
 
     job: Job
     attempt: Attempt
     server: Server
+    adopted: bool = False
 
 
 def claim(
@@ -94,7 +98,7 @@ def adopt(bridge: str, is_dead: Callable[[str], bool]) -> list[Claim]:
     dead = [name for name in names if is_dead(name)]
     orphans = foreign.filter(Q(lease_until__lt=now) | Q(bridge__in=dead))
     return [
-        Claim(attempt.job, attempt, attempt.server)
+        Claim(attempt.job, attempt, attempt.server, adopted=True)
         for attempt in orphans.select_related("job__workflow", "server")
         if attempt.adopt(bridge, now + LEASE)
     ]

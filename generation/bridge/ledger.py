@@ -6,6 +6,7 @@ border. Where a function returns False, somebody else holds the attempt now.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from generation.models.job import FRESH_RUN
 from generation.scheduling import Claim
 from generation.wake import wake
 
+log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
 # When the server began and ended the run, by its own clock.
 Times = tuple[datetime | None, datetime | None]
@@ -190,8 +192,10 @@ def lost(claim: Claim, why: str) -> bool:
 @transaction.atomic
 def released(claim: Claim, why: str) -> bool:
     """Nothing was ever sent: the job goes back as if it had not been claimed."""
-    if _end(claim, Outcome.LOST, error=why) is None:
+    gone, _ = claim.attempt.held_by(claim.attempt.bridge).delete()
+    if not gone:
         return False
+    log.info("not sent: %s", why, extra={"job": str(claim.job.pk)})
     claim.job.refresh_from_db()
     if claim.job.cancel_requested:
         claim.job.move(Job.Status.CANCELLED)
