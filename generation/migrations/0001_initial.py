@@ -8,6 +8,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import generation.models.fields
 import generation.models.job
 
 
@@ -28,7 +29,7 @@ class Migration(migrations.Migration):
                     "digest",
                     models.CharField(max_length=64, primary_key=True, serialize=False),
                 ),
-                ("object_info", models.JSONField()),
+                ("object_info", generation.models.fields.KeptJSONField()),
                 ("created", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
@@ -67,7 +68,9 @@ class Migration(migrations.Migration):
                 ("description", models.TextField(blank=True)),
                 (
                     "graph",
-                    models.JSONField(help_text="the workflow in ComfyUI's API format"),
+                    generation.models.fields.KeptJSONField(
+                        help_text="the workflow in ComfyUI's API format"
+                    ),
                 ),
                 ("published", models.BooleanField(default=False)),
                 (
@@ -168,10 +171,10 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("parameters", models.JSONField(default=dict)),
+                ("parameters", generation.models.fields.KeptJSONField(default=dict)),
                 (
                     "graph",
-                    models.JSONField(
+                    generation.models.fields.KeptJSONField(
                         help_text="the graph as it is sent, all values resolved"
                     ),
                 ),

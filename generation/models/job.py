@@ -17,6 +17,7 @@ from django.utils.functional import cached_property
 from accounts.models import User
 from generation import events, fair
 from generation.comfy import graph as comfy_graph
+from generation.models.fields import KeptJSONField
 from generation.models.server import Server
 from generation.models.workflow import Workflow
 from generation.wake import wake
@@ -121,8 +122,8 @@ class Job(models.Model):
     workflow = models.ForeignKey(
         Workflow, on_delete=models.PROTECT, related_name="jobs"
     )
-    parameters = models.JSONField(default=dict)
-    graph = models.JSONField(help_text="the graph as it is sent, all values resolved")
+    parameters = KeptJSONField(default=dict)
+    graph = KeptJSONField(help_text="the graph as it is sent, all values resolved")
     status = models.CharField(
         max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED
     )

@@ -6,6 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
+from generation.models.fields import KeptJSONField
+
 
 class Workflow(models.Model):
     """A template: a graph in ComfyUI's API format, and what a person may set in it."""
@@ -13,7 +15,7 @@ class Workflow(models.Model):
     slug = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
-    graph = models.JSONField(help_text="the workflow in ComfyUI's API format")
+    graph = KeptJSONField(help_text="the workflow in ComfyUI's API format")
     published = models.BooleanField(default=False)
     server_tags = models.JSONField(
         default=list,
