@@ -54,7 +54,7 @@ class Bridge:
 
     async def run(self) -> None:
         log.info("bridge %s starts", self.name)
-        await self._presence.announce()
+        await asyncio.to_thread(self._presence.announce)
         loops = [
             self._for_ever(self._claim),
             self._for_ever(self._renew),
