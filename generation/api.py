@@ -14,7 +14,7 @@ from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from generation import offers, parameters
-from generation.models import Job, Workflow
+from generation.models import Job, Version
 from generation.models.job import Priority
 from generation.submit import MAX_COUNT, submit
 
@@ -124,12 +124,9 @@ def generate(
     idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
 ) -> Status[GenerateOut]:
     """Queue jobs. What `parameters` leaves out takes the template's default."""
-    workflow = Workflow.objects.filter(slug=body.template, published=True).first()
-    if workflow is None:
-        raise NotFound
     jobs = submit(
         person(request),
-        workflow,
+        _template(request, body.template),
         body.parameters,
         count=body.count,
         priority=body.priority,
@@ -191,9 +188,17 @@ def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     return job_out(_job(request, job_id))
 
 
-def template_out(workflow: Workflow) -> TemplateOut:
-    choices = offers.choices_of(workflow)
-    schema = parameters.json_schema(workflow.parameters.all(), choices)
+def _template(request: HttpRequest, slug: str) -> Version:
+    usable = Version.objects.current_for(person(request))
+    found = usable.filter(workflow__slug=slug).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def template_out(version: Version) -> TemplateOut:
+    workflow = version.workflow
+    schema = parameters.json_schema(version.parameters, offers.choices_of(version))
     return TemplateOut(
         slug=workflow.slug,
         title=workflow.title,
@@ -205,14 +210,10 @@ def template_out(workflow: Workflow) -> TemplateOut:
 @router.get("/templates", response=TemplatesOut)
 def list_templates(request: HttpRequest) -> TemplatesOut:
     """Every template that I may use, its parameters as JSON Schema."""
-    published = Workflow.objects.filter(published=True)
-    rows = published.prefetch_related("parameters")
-    return TemplatesOut(items=[template_out(workflow) for workflow in rows])
+    usable = Version.objects.current_for(person(request))
+    return TemplatesOut(items=[template_out(version) for version in usable])
 
 
 @router.get("/templates/{slug}", response=TemplateOut)
 def get_template(request: HttpRequest, slug: str) -> TemplateOut:
-    workflow = Workflow.objects.filter(slug=slug, published=True).first()
-    if workflow is None:
-        raise NotFound
-    return template_out(workflow)
+    return template_out(_template(request, slug))

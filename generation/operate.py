@@ -15,8 +15,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import person
-from generation import outlook
-from generation.models import Attempt, Job, QueueState, Server, Workflow
+from generation import offers, outlook
+from generation.models import Attempt, Job, QueueState, Server, Version
 from generation.models.job import AttemptState, JobStatus
 from generation.wake import wake
 
@@ -52,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    workflow: Workflow
+    version: Version
     cells: list[Cell]
 
     @property
@@ -60,16 +60,21 @@ class Row:
         return not any(c.known and not c.lacks for c in self.cells)
 
 
-def matrix(workflows: Sequence[Workflow], servers: Sequence[Server]) -> list[Row]:
+def matrix(versions: Sequence[Version], servers: Sequence[Server]) -> list[Row]:
     """Every template × every server."""
-    return [Row(w, [_cell(w, s) for s in servers]) for w in workflows]
+    return [Row(v, [_cell(v, s) for s in servers]) for v in versions]
 
 
-def _cell(workflow: Workflow, server: Server) -> Cell:
-    lacks = [str(lack) for lack in server.lacks(workflow.graph)]
-    tags = server.lacks_tags(workflow.server_tags)
+def _cell(version: Version, server: Server) -> Cell:
+    catalog = server.catalog_view()
+    if catalog is None:
+        return Cell(server, (), known=False)
+    # As it would be sent there: where people choose a model, any will do.
+    graph = offers.with_defaults(version, catalog)
+    lacks = [str(lack) for lack in catalog.lacks(graph)]
+    tags = server.lacks_tags(version.workflow.server_tags)
     lacks += [f"is not tagged {tag}" for tag in tags]
-    return Cell(server, tuple(lacks), known=server.catalog_id is not None)
+    return Cell(server, tuple(lacks), known=True)
 
 
 @staff
@@ -80,7 +85,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     servers = list(Server.objects.annotate(in_flight=in_flight))
     context: dict[str, Any] = {
         "servers": servers,
-        "matrix": matrix(list(Workflow.objects.filter(published=True)), servers),
+        "matrix": matrix(list(Version.objects.of_published()), servers),
         "queue": QueueState.load(),
         "order": outlook.order(),
         "queued": Job.objects.filter(status=JobStatus.QUEUED).count(),

@@ -65,7 +65,7 @@ def _take(
     open_here = Attempt.objects.filter(server=server).exclude(state=AttemptState.ENDED)
     if not server.takes_jobs or open_here.count() >= server.max_in_flight:
         return None
-    job = Job.objects.select_related("workflow").filter(pk=job_id).first()
+    job = Job.objects.select_related("workflow", "version").filter(pk=job_id).first()
     now = timezone.now()
     if job is None or not job.move(
         JobStatus.DISPATCHED,
@@ -99,7 +99,7 @@ def adopt(bridge: str, is_dead: Callable[[str], bool]) -> list[Claim]:
     orphans = foreign.filter(Q(lease_until__lt=now) | Q(bridge__in=dead))
     return [
         Claim(attempt.job, attempt, attempt.server, adopted=True)
-        for attempt in orphans.select_related("job__workflow", "server")
+        for attempt in orphans.select_related("job__workflow", "job__version", "server")
         if attempt.adopt(bridge, now + LEASE)
     ]
 

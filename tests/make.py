@@ -53,12 +53,11 @@ def server(**fields):
 
 
 def job(owner, slug="test-card", values=None, **fields):
-    template = workflow(slug)
-    rows = list(template.parameters.all())
-    cleaned = parameters.clean(rows, values or {}, lambda _: None)
+    version = workflow(slug).current
+    cleaned = parameters.clean(version.parameters, values or {}, lambda _: None)
     assert not cleaned.errors
-    graph = parameters.resolve(template.graph, rows, cleaned.values)
-    made = Job.build(owner, template, cleaned.values, graph)
+    graph = parameters.resolve(version.graph, version.parameters, cleaned.values)
+    made = Job.build(owner, version, cleaned.values, graph)
     for name, value in fields.items():
         setattr(made, name, value)
     made.save()

@@ -18,6 +18,7 @@ from django.utils import timezone
 from generation import durations, scheduling, tasks, usage
 from generation.comfy.errors import NodeError, PromptRejected
 from generation.comfy.run import Output, RunError
+from generation.fields import Target
 from generation.models import Attempt, Job, Server
 from generation.models.job import FRESH_RUN
 from generation.scheduling import Claim
@@ -136,16 +137,16 @@ def field_errors(
 ) -> tuple[dict[str, str], list[str]]:
     """ComfyUI's errors by parameter name, and those that no parameter sets."""
     names = {
-        (str(node), name): parameter.name
-        for parameter in job.workflow.parameters.all()
-        for node, name in parameter.targets
+        target: parameter.name
+        for parameter in job.version.parameters
+        for target in parameter.targets
     }
     fields: dict[str, str] = {}
     others: list[str] = []
     for node, errors in node_errors.items():
         for error in errors:
             sentence = f"{error.message}: {error.details}".rstrip(": ")
-            name = names.get((node, error.input_name or ""))
+            name = names.get(Target(node, error.input_name or ""))
             if name:
                 fields[name] = sentence
             else:

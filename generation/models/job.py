@@ -19,7 +19,7 @@ from generation import events, fair
 from generation.comfy import graph as comfy_graph
 from generation.models.fields import KeptJSONField
 from generation.models.server import Server
-from generation.models.workflow import Workflow
+from generation.models.workflow import Version, Workflow
 from generation.wake import wake
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class Job(models.Model):
     workflow = models.ForeignKey(
         Workflow, on_delete=models.PROTECT, related_name="jobs"
     )
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="jobs")
     parameters = KeptJSONField(default=dict)
     graph = KeptJSONField(help_text="the graph as it is sent, all values resolved")
     status = models.CharField(
@@ -190,7 +191,7 @@ class Job(models.Model):
     @staticmethod
     def build(
         owner: User,
-        workflow: Workflow,
+        version: Version,
         values: Mapping[str, Any],
         graph: Mapping[str, Any],
         priority: str = Priority.NORMAL,
@@ -199,13 +200,14 @@ class Job(models.Model):
         now = timezone.now()
         return Job(
             owner=owner,
-            workflow=workflow,
+            workflow=version.workflow,
+            version=version,
             parameters=dict(values),
             graph=dict(graph),
             priority=priority,
             created=now,
             rank=fair.rank(now.timestamp(), priority),
-            kind=comfy_graph.needs(graph, workflow.free_text()),
+            kind=comfy_graph.needs(graph, version.free_text()),
             model_names=comfy_graph.models(graph),
             size=comfy_graph.size(graph),
             pictures=comfy_graph.batch(graph),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generation.models import Catalog, Job, Workflow
+from generation.models import Catalog, Job, Version
 from tests import make
 
 
@@ -24,5 +24,5 @@ def test_a_catalog_keeps_the_order_of_inputs(db):
 
 def test_a_template_keeps_the_order_of_its_nodes(db):
     template = make.workflow("text-to-image")
-    order = list(template.graph)
-    assert list(Workflow.objects.get(pk=template.pk).graph) == order
+    order = list(template.current.graph)
+    assert list(Version.objects.get(pk=template.current.pk).graph) == order
