@@ -85,7 +85,7 @@ class Definitions:
         if name not in self._raw:
             entry = self._info.get(name)
             known = isinstance(entry, Mapping)
-            self._raw[name] = _augmented(name, as_read(entry)) if known else None
+            self._raw[name] = augmented(name, as_read(entry)) if known else None
         return self._raw[name]
 
 
@@ -145,7 +145,8 @@ def _outputs(raw: Mapping[str, Any]) -> tuple[OutputDef, ...]:
     return tuple(found)
 
 
-def _augmented(name: str, raw: dict[str, Any]) -> dict[str, Any]:
+def augmented(name: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """The definition with what the page adds to it; changes `raw`."""
     groups = raw.get("input")
     required = groups.get("required") if isinstance(groups, dict) else None
     if not isinstance(required, dict):

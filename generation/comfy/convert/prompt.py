@@ -8,6 +8,7 @@ from typing import Any
 
 from generation.comfy.convert.api_format import cycle
 from generation.comfy.convert.errors import NodeProblem, Unconvertible
+from generation.comfy.convert.groups import GroupExecutable, GroupNode
 from generation.comfy.convert.javascript import UNDEFINED
 from generation.comfy.convert.model import Graph, Node, Widget, execution_order, visit
 from generation.comfy.convert.nodes import SAVERS
@@ -17,6 +18,7 @@ from generation.comfy.convert.texts import Choose, Replacements, dynamic_prompt
 from generation.comfy.convert.virtual import PrimitiveNode
 
 UNKNOWN = "no server node of this type is known"
+NO_GROUPS = "a group node cannot be in a subgraph"
 
 
 def prompt(root: Graph, choose: Choose, now: datetime | None) -> dict[str, Any]:
@@ -37,13 +39,13 @@ class _Writer:
             if isinstance(node, PrimitiveNode):
                 node.apply(self._replacements.apply)
         shared_values(self._root)
+        for node in visit(self._root):
+            if isinstance(node, GroupNode) and node.graph is not self._root:
+                self._blame(Executable(node), NO_GROUPS)
         known = _executables(self._root)
         resolver = Resolver(known)
-        output = {
-            one.id: self._node(one, resolver)
-            for one in list(known.values())
-            if not one.virtual and not one.silent
-        }
+        sent = [one for one in known.values() if not one.virtual and not one.silent]
+        output = {one.id: self._node(one, resolver) for one in sent}
         if self._problems:
             count = len(self._problems)
             nodes = "one node" if count == 1 else f"{count} nodes"
@@ -115,7 +117,8 @@ def _with_inner(nodes: list[Node]) -> list[Node]:
 def _executables(root: Graph) -> dict[str, Executable]:
     known: dict[str, Executable] = {}
     for node in execution_order(root):
-        one = Executable(node)
+        is_group = isinstance(node, GroupNode)
+        one = GroupExecutable(node) if is_group else Executable(node)
         known[one.id] = one
         if not one.silent:
             for inner in one.inner(known):

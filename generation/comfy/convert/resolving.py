@@ -50,8 +50,12 @@ class Executable:
             return expand(self.node, self.path, self.host, known)
         return [self]
 
-    def own_origin(self, slot: int, kind: Any, known: Any) -> Origin | None:
+    def own_origin(self, slot: Any) -> Origin | None:
         return Origin(self.id, slot)
+
+    def passed_through(self, slot: Any, kind: Any) -> int | None:
+        """Which input goes on as this output while the node is bypassed."""
+        return _passed_through(self.node, slot, kind)
 
     def resolve_input(self, place: int, resolver: Resolver) -> Origin | None:
         return resolver.follow(self, place)
@@ -142,11 +146,12 @@ class Resolver:
         if is_mode(node.mode, NEVER):
             return None
         if is_mode(node.mode, BYPASS):
-            place = _passed_through(node, slot, kind)
+            place = current.passed_through(slot, kind)
             return None if place is None else ("input", current, place, None)
         if isinstance(node, SubgraphNode):
             return self._inside(current, node, slot, kind)
         if type(current) is Executable and node.virtual:
+            # An output of a page's own node is what its input of that place is.
             link = node.input_link(slot) if isinstance(slot, int) else None
             if link is None:
                 return None
@@ -155,7 +160,7 @@ class Resolver:
                 raise Unresolvable("a link goes through a node that does not exist")
             found = self._known((*current.path, str(target.id)))
             return ("input", found, link.target_slot, kind)
-        return current.own_origin(slot, kind, self.known)
+        return current.own_origin(slot)
 
     def _inside(
         self, current: Executable, node: SubgraphNode, slot: Any, kind: Any
@@ -182,7 +187,6 @@ class Resolver:
 
 
 def _passed_through(node: Node, slot: Any, kind: Any) -> int | None:
-    """Which input a bypassed node passes on as this output."""
     output, opposite = at(node.outputs, slot), at(node.inputs, slot)
     if output is None:
         raise Unresolvable(f"bypassed node {node.label()} has no output {slot}")

@@ -213,8 +213,8 @@ def _find(node: Node, name: str, inner_id: str) -> Widget | None:
         return node.widget(name)
     for widget in node.widgets:
         if isinstance(widget, PromotedWidget):
-            own = widget.inner_id if widget.nested else widget.node_id
-            if own == inner_id and name in (widget.widget_name, widget.name):
+            names = (widget.widget_name, widget.name)
+            if widget.node_id == inner_id and name in names:
                 return widget
     return None
 
