@@ -23,10 +23,10 @@ from typing import Any
 from generation.comfy.convert.api_format import check_api_format, is_api_format
 from generation.comfy.convert.definitions import Definitions
 from generation.comfy.convert.errors import NodeProblem, Unconvertible
-from generation.comfy.convert.javascript import as_read
 from generation.comfy.convert.loading import load
 from generation.comfy.convert.prompt import prompt
-from generation.comfy.convert.reading import check_depth, read
+from generation.comfy.convert.reading import read
+from generation.comfy.convert.shapes import check
 from generation.comfy.convert.texts import Choose, first
 
 __all__ = ["Definitions", "NodeProblem", "Unconvertible", "convert", "read"]
@@ -57,11 +57,11 @@ def convert(
     if not isinstance(document, Mapping):
         raise Unconvertible("The document is not a workflow.")
     try:
-        check_depth(document)
         if is_api_format(document):
             return check_api_format(document, known)
         if not isinstance(document.get("nodes"), list):
             raise Unconvertible("The document is not a workflow: it has no nodes.")
-        return prompt(load(as_read(document), known), choose, now)
+        workflow = check(document)
+        return prompt(load(workflow, known), choose, now)
     except RecursionError:
         raise Unconvertible("The workflow is nested too deeply.") from None

@@ -33,6 +33,8 @@ from generation.comfy.convert.model import (
 )
 from generation.comfy.convert.widgets import MAKERS, Shim, add
 
+# Up to so many inputs of a group are no reason to count them.
+USUAL = 20
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
 MATCH_TYPE = "COMFY_MATCHTYPE_V3"
@@ -213,6 +215,8 @@ def _grow(node: Node, name: str, ordinal: int) -> None:
     group = node.autogrow[name]
     if ordinal >= group.maximum or not group.specs:
         return
+    if ordinal > USUAL:
+        node.page.spend(len(node.inputs))
     made = []
     for spec in group.specs:
         grown = _grown_name(group, name, spec.name, ordinal)

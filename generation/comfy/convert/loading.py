@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from generation.comfy.convert.definitions import Definitions
-from generation.comfy.convert.errors import Unconvertible
 from generation.comfy.convert.groups import register_groups
 from generation.comfy.convert.inputs import match_types
 from generation.comfy.convert.javascript import UNDEFINED, is_number, text
@@ -23,18 +22,16 @@ from generation.comfy.convert.model import (
 )
 from generation.comfy.convert.nodes import NoteNode, ServerNode, UnknownNode
 from generation.comfy.convert.numbering import renumber
-from generation.comfy.convert.shapes import Workflow, check
+from generation.comfy.convert.shapes import Workflow
 from generation.comfy.convert.subgraphs import Subgraph, SubgraphNode
 from generation.comfy.convert.virtual import PrimitiveNode, RerouteNode
 from generation.comfy.convert.widgets import show_audio
 
-MAX_STEPS = 1_000_000
 SAMPLERS = ("KSampler", "KSamplerAdvanced")
 
 
-def load(document: Mapping[str, Any], definitions: Definitions) -> Graph:
+def load(workflow: Workflow, definitions: Definitions) -> Graph:
     """The graph of a workflow file. Raises Unconvertible."""
-    workflow = check(document)
     page = Page(definitions, last_node_id=workflow.last_node_id)
     renumber(workflow, page)
     register_groups(page, workflow.root, make_node)
@@ -201,12 +198,10 @@ def _repair_values(root: Graph) -> None:
 
 def _check_types(root: Graph) -> None:
     """What a page does one frame later: types spread, and wrong links are cut."""
-    nodes, steps = list(visit(root)), 0
+    nodes = list(visit(root))
     for node in nodes:
         for place in node.match_slots:
             match_types(node, place)
     for node in nodes:
         if isinstance(node, RerouteNode) and node.graph is not None:
-            steps += node.check_types(node.graph)
-            if steps > MAX_STEPS:
-                raise Unconvertible("The workflow has too many reroutes in a row.")
+            node.check_types(node.graph)

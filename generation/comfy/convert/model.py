@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from generation.comfy.convert.definitions import Definitions, InputDef, NodeDef
+from generation.comfy.convert.errors import Unconvertible
 from generation.comfy.convert.javascript import UNDEFINED
 
 if TYPE_CHECKING:
     from generation.comfy.convert.subgraphs import PromotedWidget
 
+MAX_STEPS = 300_000
 NEVER = 2
 BYPASS = 4
 # Links inside a subgraph that come from its inputs and go to its outputs.
@@ -124,6 +126,13 @@ class Page:
     last_node_id: float = 0
     # How to make a node of a kind that this workflow defines itself.
     makers: dict[str, Callable[[], Node]] = field(default_factory=dict)
+    _steps: int = 0
+
+    def spend(self, steps: int) -> None:
+        """Count work that grows faster than the file. Raises Unconvertible."""
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise Unconvertible("The workflow is too entangled to be converted.")
 
 
 class Node:

@@ -210,6 +210,7 @@ class _Option(Widget):
     def set(self, value: Any) -> None:
         self.value = value
         widgets = self._node.widgets
+        self._node.page.spend(len(widgets))
         self._list_choices()
         if widgets[-1] is self:
             if value:

@@ -47,9 +47,7 @@ class _Writer:
         sent = [one for one in known.values() if not one.virtual and not one.silent]
         output = {one.id: self._node(one, resolver) for one in sent}
         if self._problems:
-            count = len(self._problems)
-            nodes = "one node" if count == 1 else f"{count} nodes"
-            raise Unconvertible(f"It cannot be converted: see {nodes}.", self._problems)
+            raise Unconvertible(_sentence(self._problems), self._problems)
         _drop_dangling(output)
         _refuse_cycle(output)
         return output
@@ -73,7 +71,9 @@ class _Writer:
         except Unresolvable as error:
             self._blame(one, str(error))
         except Unconvertible as error:
-            self._blame(one, error.nodes[0].reason if error.nodes else error.sentence)
+            if not error.nodes:
+                raise
+            self._blame(one, error.nodes[0].reason)
         sent = {name: value for name, value in inputs.items() if value is not UNDEFINED}
         return {
             "inputs": sent,
@@ -95,6 +95,12 @@ class _Writer:
                 raise Unresolvable("its filename_prefix is no text")
             value = self._replacements.apply(value)
         return _wrapped(value, widget.kind)
+
+
+def _sentence(problems: list[NodeProblem]) -> str:
+    first, more = problems[0], len(problems) - 1
+    others = f", and {more} more" if more else ""
+    return f"Node {first.id} ({first.type}) is in the way: {first.reason}{others}."
 
 
 def _wrapped(value: Any, kind: str) -> Any:

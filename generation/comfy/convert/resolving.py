@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from generation.comfy.convert.errors import Unconvertible
 from generation.comfy.convert.javascript import fits
 from generation.comfy.convert.model import BYPASS, NEVER, Node, at, is_mode
 from generation.comfy.convert.subgraphs import SubgraphNode
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 300_000
 
 
 class Unresolvable(Exception):
@@ -101,7 +102,7 @@ class Resolver:
             visited.add(key)
             self._steps += 1
             if self._steps > MAX_STEPS:
-                raise Unresolvable("its links are too long to follow")
+                raise Unconvertible("The workflow's links are too long to follow.")
             move = self._input if way == "input" else self._output
             step = move(at_node, slot, kind)
         return step

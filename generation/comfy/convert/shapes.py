@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generation.comfy.convert.errors import Unconvertible
-from generation.comfy.convert.javascript import is_number
+from generation.comfy.convert.javascript import as_read, is_number
 from generation.comfy.convert.model import listing, mapping
+from generation.comfy.convert.reading import check_depth
 
 MAX_NODES = 20_000
 # More than a page itself loads into one graph.
 MAX_NODES_IN_GRAPH = 10_000
 MAX_LINKS = 100_000
 MAX_SLOTS = 1_000
+MAX_ALL_SLOTS = 200_000
 MAX_SUBGRAPH_DEPTH = 30
 
 
@@ -39,7 +41,12 @@ def check(document: Mapping[str, Any]) -> Workflow:
         raise Unconvertible(f"The workflow has more than {MAX_LINKS} links.")
     for graph in graphs:
         _check_graph(graph)
+    if sum(_slots(graph) for graph in graphs) > MAX_ALL_SLOTS:
+        raise Unconvertible(f"The nodes have more than {MAX_ALL_SLOTS} slots.")
     _check_expansion(root, subgraphs)
+    check_depth(root)
+    root = as_read(root)
+    subgraphs = [as_read(raw) for raw in subgraphs]
     state = mapping(root.get("state"))
     last = root.get("last_node_id", state.get("lastNodeId"))
     last = state.get("lastNodeId") if not is_number(last) else last
@@ -77,6 +84,14 @@ def _check_graph(graph: Mapping[str, Any]) -> None:
     for name in ("inputs", "outputs"):
         if "id" in graph and len(listing(graph.get(name))) > MAX_SLOTS:
             raise Unconvertible(f"A subgraph has more than {MAX_SLOTS} {name}.")
+
+
+def _slots(graph: Mapping[str, Any]) -> int:
+    nodes = listing(graph.get("nodes"))
+    return sum(
+        len(listing(node.get("inputs"))) + len(listing(node.get("outputs")))
+        for node in nodes
+    )
 
 
 def _check_node(node: object) -> None:

@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from generation.comfy.convert.errors import Unconvertible
-from generation.comfy.convert.javascript import UNDEFINED, text
+from generation.comfy.convert.javascript import text
 from generation.comfy.convert.model import Node, defined
 from generation.comfy.convert.nodes import ALIAS
 
 Choose = Callable[[int], int]
-MAX_NESTING = 50
+# Beyond this, choices in choices and values in names are no text any more.
+MAX_WORK = 2_000_000
+MAX_NAME = 100_000
 PLACEHOLDER = re.compile(r"%([^%]+)%")
 FORBIDDEN = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
+SPECIAL = re.compile(r"[\\{]")
 DATE_PARTS = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyy?y?")
 LINE_END = re.compile(r"[\n\r\u2028\u2029]")
 
@@ -50,30 +53,44 @@ def without_comments(value: str) -> str:
     return "".join([*kept, value[start:]])
 
 
-def dynamic_prompt(value: str, choose: Choose = first, depth: int = 0) -> str:
+def dynamic_prompt(value: str, choose: Choose = first) -> str:
     """The text with one of the choices in each pair of braces."""
-    if depth > MAX_NESTING:
-        raise Unconvertible("A text has too many braces inside of each other.")
-    value = without_comments(value)
-    if "{" not in value and "\\" not in value:
-        return value
-    result: list[str] = []
-    position = 0
-    while position < len(value):
-        char = value[position]
-        position += 1
-        if char == "\\":
-            result.append("\\" + (value[position : position + 1] or "undefined"))
-            position += 1
-        elif char == "{":
-            options, position = _options(value, position)
-            result.append(
-                dynamic_prompt(options[choose(len(options))], choose, depth + 1)
-            )
-        else:
-            result.append(char)
-    # Braces that shall stay are written with a backslash.
-    return re.sub(r"\\([{}|])", r"\1", "".join(result))
+    return _Chooser(choose).apply(value)
+
+
+class _Chooser:
+    def __init__(self, choose: Choose) -> None:
+        self._choose = choose
+        self._work = 0
+
+    def apply(self, value: str) -> str:
+        value = without_comments(value)
+        if "{" not in value and "\\" not in value:
+            return value
+        self._work += len(value)
+        if self._work > MAX_WORK:
+            raise Unconvertible("A text has too many choices in braces.")
+        result: list[str] = []
+        position = 0
+        while position < len(value):
+            plain = SPECIAL.search(value, position)
+            end = plain.start() if plain else len(value)
+            result.append(value[position:end])
+            position = end + 1
+            if plain is None:
+                break
+            if plain[0] == "\\":
+                result.append(_escaped(value, position))
+                position += 1
+            else:
+                options, position = _options(value, position)
+                result.append(self.apply(options[self._choose(len(options))]))
+        # Braces that shall stay are written with a backslash.
+        return re.sub(r"\\([{}|])", r"\1", "".join(result))
+
+
+def _escaped(value: str, position: int) -> str:
+    return "\\" + (value[position : position + 1] or "undefined")
 
 
 def _options(value: str, position: int) -> tuple[list[str], int]:
@@ -83,7 +100,7 @@ def _options(value: str, position: int) -> tuple[list[str], int]:
         char = value[position]
         position += 1
         if char == "\\":
-            choice.append("\\" + (value[position : position + 1] or "undefined"))
+            choice.append(_escaped(value, position))
             position += 1
             continue
         if char == "{":
@@ -106,6 +123,7 @@ class Replacements:
     def __init__(self, nodes: Iterable[Node], now: datetime | None) -> None:
         self._nodes = list(nodes)
         self._now = now
+        self._length = 0
         self._by_alias: dict[str, Node] | None = None
         self._by_title: dict[str, Node] = {}
 
@@ -122,8 +140,11 @@ class Replacements:
         widget = node.widget(parts[1]) if node is not None else None
         if widget is None:
             return match[0]
-        value = defined(widget.get(), "")
-        return FORBIDDEN.sub("_", "" if value is UNDEFINED else text(value))
+        value = text(defined(widget.get(), ""))
+        self._length += len(value)
+        if self._length > MAX_NAME:
+            raise Unconvertible("A file name would become far too long.")
+        return FORBIDDEN.sub("_", value)
 
     def _node(self, name: str) -> Node | None:
         if self._by_alias is None:

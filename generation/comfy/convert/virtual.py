@@ -162,15 +162,16 @@ class RerouteNode(Node):
     def configure(self, info: Mapping[str, Any]) -> None:
         configure(self, info)
 
-    def check_types(self, graph: Graph) -> int:
-        """Cut links to inputs that cannot take what comes in; the steps taken."""
+    def check_types(self, graph: Graph) -> None:
+        """Cut links to inputs that cannot take what comes in."""
         chain = self._chain(graph)
         if chain is None:
-            return 1
+            return
         nodes, kind = chain
         waiting, seen = [self], {id(self)}
         while waiting:
             current = waiting.pop()
+            self.page.spend(1)
             for link_id in list(current.outputs[0].links) if current.outputs else []:
                 link = graph.link(link_id)
                 target = graph.node(link.target_id) if link is not None else None
@@ -185,7 +186,6 @@ class RerouteNode(Node):
         for node in nodes:
             if node.outputs:
                 node.outputs[0].type = kind or "*"
-        return len(nodes)
 
     def _chain(self, graph: Graph) -> tuple[list[RerouteNode], Any] | None:
         """The bends before this one and the type that comes into them."""
@@ -194,7 +194,8 @@ class RerouteNode(Node):
         seen: set[int] = set()
         while id(current) not in seen:
             seen.add(id(current))
-            nodes.insert(0, current)
+            nodes.append(current)
+            self.page.spend(1)
             slot = at(current.inputs, 0)
             if slot is None or slot.link is None:
                 return nodes, None
