@@ -26,6 +26,7 @@ from generation.comfy.convert.model import (
     Link,
     Node,
     Output,
+    Unmakeable,
     Widget,
     at,
     listing,
@@ -123,6 +124,8 @@ class DynamicCombo(Widget):
         node.widgets[place:place] = added
         own = _index(node, self.name)
         # While the node is made, its own input comes only after these.
+        if own is None and not added and len(node.inputs) > sockets:
+            raise Unmakeable
         if own is not None:
             slots = node.inputs[sockets:]
             del node.inputs[sockets:]

@@ -15,6 +15,7 @@ from generation.comfy.convert.model import (
     Link,
     Node,
     Page,
+    Unmakeable,
     at,
     listing,
     mapping,
@@ -82,6 +83,15 @@ def _instance_maker(page: Page, subgraph: Subgraph) -> Callable[[], Node]:
 
 def make_node(page: Page, kind: str) -> Node:
     """A new node of a kind, as yet without anything that was saved of it."""
+    try:
+        return _make(page, kind)
+    except Unmakeable:
+        node = UnknownNode(page, kind)
+        node.obstacle = "a page cannot make this node from its definition"
+        return node
+
+
+def _make(page: Page, kind: str) -> Node:
     if kind in page.makers:
         return page.makers[kind]()
     if kind == "PrimitiveNode":

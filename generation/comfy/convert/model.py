@@ -26,6 +26,10 @@ FROM_OUTSIDE = -10
 TO_OUTSIDE = -20
 
 
+class Unmakeable(Exception):
+    """A page fails to make such a node from its definition."""
+
+
 class Widget:
     """A field on a node. `kind` is the page's word for it: number, combo, text …"""
 
@@ -139,8 +143,9 @@ class Node:
     """Any node. What a kind does differently is said by its subclass."""
 
     virtual = False
-    # The class that the server knows it by.
+    # The class that the server knows it by; if it has none, why it cannot run.
     server_class: str | None = None
+    obstacle = "no server node of this type is known"
 
     def __init__(self, page: Page, kind: str, title: str = "") -> None:
         self.page = page

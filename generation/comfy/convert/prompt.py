@@ -17,7 +17,6 @@ from generation.comfy.convert.subgraphs import shared_values
 from generation.comfy.convert.texts import Choose, Replacements, dynamic_prompt
 from generation.comfy.convert.virtual import PrimitiveNode
 
-UNKNOWN = "no server node of this type is known"
 NO_GROUPS = "a group node cannot be in a subgraph"
 
 
@@ -55,7 +54,7 @@ class _Writer:
     def _node(self, one: Executable, resolver: Resolver) -> dict[str, Any]:
         node, inputs = one.node, dict[str, Any]()
         if node.server_class is None:
-            self._blame(one, UNKNOWN)
+            self._blame(one, node.obstacle)
         try:
             for widget in node.widgets:
                 if widget.name and widget.sent:

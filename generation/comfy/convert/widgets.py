@@ -20,7 +20,7 @@ from generation.comfy.convert.javascript import (
     rounded,
     text,
 )
-from generation.comfy.convert.model import Node, Widget, defined, mapping
+from generation.comfy.convert.model import Node, Unmakeable, Widget, defined, mapping
 
 Maker = Callable[[Node, InputDef], Widget]
 CONTROL_CHOICES = ["fixed", "increment", "decrement", "randomize"]
@@ -251,6 +251,8 @@ def value_range(node: Node, spec: InputDef) -> Widget:
 
 
 def image_upload(node: Node, spec: InputDef) -> Widget:
+    if node.widget(spec.options.get("imageInputName")) is None:
+        raise Unmakeable
     return add(node, Widget(spec.name, "button", "image", sent=False))
 
 
@@ -261,8 +263,9 @@ def audio_player(node: Node, spec: InputDef) -> Widget:
 def audio_upload(node: Node, spec: InputDef) -> Widget:
     show_audio(node)
     chosen = node.widget("audio")
-    if chosen is not None:
-        chosen.accept = lambda value: _heard(node, value)
+    if chosen is None or node.widget("audioUI") is None:
+        raise Unmakeable
+    chosen.accept = lambda value: _heard(node, value)
     return add(node, Widget(spec.name, "button", "", sent=False))
 
 
