@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,9 +19,11 @@ from accounts.http import PersonRequest, person
 from accounts.models import User
 from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
-from generation import previews
+from generation import offers, parameters, previews, wildcards
+from generation.fields import TEXTS
+from generation.filling import usable_values, version_for
 from generation.forms import GenerateForm
-from generation.models import Job, Version, Workflow
+from generation.models import Job, Preset, Version, Workflow
 from generation.models.job import JobQuerySet
 from generation.usage import TooMany
 
@@ -27,6 +31,8 @@ PAGE = 30
 # Cards of active jobs on one page; each costs a look at the queue.
 LIVE = 12
 RECENT = 8
+# Presets in the menu of a form.
+MENU = 30
 
 
 def get_job_for(request: HttpRequest, pk: UUID) -> Job:
@@ -75,19 +81,17 @@ def template_list(request: PersonRequest) -> HttpResponse:
 
 @login_required
 def generate(request: PersonRequest, slug: str) -> HttpResponse:
-    usable = Version.objects.current_for(request.user)
-    version = get_object_or_404(usable, workflow__slug=slug)
+    version = version_for(request, slug)
     if request.method == "POST":
         return _submit(request, version)
-    initial = _settings_of(request, version.workflow)
-    form = GenerateForm(version, request.user, initial=initial)
-    return render(request, "generation/generate.html", _page(request, form))
+    start = _start(request, version)
+    form = GenerateForm(version, request.user, initial=start.values)
+    context = _page(request, form) | {"start": start}
+    return render(request, "generation/generate.html", context)
 
 
 def _submit(request: PersonRequest, version: Version) -> HttpResponse:
-    end = "-kept"  # pictures of the settings that are used again
-    kept = {k.removesuffix(end): v for k, v in request.POST.items() if k.endswith(end)}
-    form = GenerateForm(version, request.user, request.POST, request.FILES, kept)
+    form = GenerateForm(version, request.user, request.POST, request.FILES)
     try:
         jobs = form.submit()
     except TooMany as exc:
@@ -100,21 +104,78 @@ def _submit(request: PersonRequest, version: Version) -> HttpResponse:
         context = {"form": form} if request.htmx else _page(request, form)
         return render(request, f"generation/{template}", context, status=status)
     if request.htmx:
-        context = {"form": form, "jobs": jobs}
+        context = {"form": form, "jobs": jobs[:LIVE]}
         return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
 
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
     jobs = _jobs_of(request.user).filter(workflow=form.workflow)
+    presets = Preset.objects.visible_to(request.user).filter(workflow=form.workflow)
     return {
         "form": form,
         "workflow": form.workflow,
         "jobs": jobs[:RECENT],
+        "presets": presets.select_related("owner")[:MENU],
     }
 
 
-def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a form is filled with: where it comes from, and what did not fit."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    misfits: Sequence[str] = ()
+
+
+def _start(request: PersonRequest, version: Version) -> Start:
+    """What was asked for, else one's last use, else the template's defaults."""
+    if preset := _preset_of(request, version):
+        values, foreign = usable_values(request.user, version, preset.values)
+        found = Start(values, f"the preset “{preset.name}”", foreign)
+    elif values := _settings_of(request, version.workflow):
+        found = Start(values, "those settings")
+    elif "defaults" in request.GET or not (values := _last_use(request, version)):
+        return Start()
+    else:
+        found = Start(values, "your last use")
+    choices = offers.choices_of(version)
+    fields = offers.parameters_of(version)
+    fit, misfits = parameters.fitted(fields, found.values, choices)
+    return Start(fit, found.source, [*found.misfits, *misfits])
+
+
+def _preset_of(request: PersonRequest, version: Version) -> Preset | None:
+    wanted = request.GET.get("preset", "")
+    if not wanted:
+        return None
+    presets = Preset.objects.visible_to(request.user)
+    if not wanted.isdecimal() or len(wanted) > 18:
+        raise Http404
+    return get_object_or_404(presets, pk=wanted, workflow=version.workflow)
+
+
+def _last_use(request: PersonRequest, version: Version) -> dict[str, Any]:
+    jobs = request.user.jobs.filter(workflow=version.workflow)
+    return _as_typed(jobs.newest_first().first())
+
+
+def _as_typed(job: Job | None) -> dict[str, Any]:
+    """The job's values as its form had them: wildcards and seed modes included."""
+    return {**_as_it_ran(job), **job.typed} if job else {}
+
+
+def _as_it_ran(job: Job) -> dict[str, Any]:
+    """The very values: the seed, and prompts in which nothing is chosen again."""
+    values = dict(job.parameters)
+    texts = {p.name for p in job.version.parameters if p.kind in TEXTS}
+    for name in texts & set(values):
+        values[name] = wildcards.escape(str(values[name] or ""))
+    return values
+
+
+def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, Any]:
     """The values of one's own picture or job that is to be made again."""
     source = request.GET.get("from", "")
     try:
@@ -125,7 +186,7 @@ def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object
     source_job = image.job_id if image and image.job_id else pk
     jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
     found = jobs.filter(pk=source_job).first()
-    return dict(found.parameters) if found else {}
+    return _as_it_ran(found) if found else {}
 
 
 @login_required
