@@ -26,6 +26,8 @@ class GenerateIn(Schema):
     parameters: dict[str, Any] = Field(default_factory=dict)
     count: int = Field(1, ge=1, le=MAX_COUNT)
     priority: Priority = Priority.NORMAL
+    # By parameter, the values of a grid: a job for each combination.
+    sweep: dict[str, list[Any]] = Field(default_factory=dict)
 
 
 class QueuedOut(Schema):
@@ -130,6 +132,7 @@ def generate(
         body.parameters,
         count=body.count,
         priority=body.priority,
+        swept=body.sweep,
         idempotency_key=idempotency_key,
     )
     queued = [
@@ -198,7 +201,8 @@ def _template(request: HttpRequest, slug: str) -> Version:
 
 def template_out(version: Version) -> TemplateOut:
     workflow = version.workflow
-    schema = parameters.json_schema(version.parameters, offers.choices_of(version))
+    fields = offers.parameters_of(version)
+    schema = parameters.json_schema(fields, offers.choices_of(version))
     return TemplateOut(
         slug=workflow.slug,
         title=workflow.title,

@@ -212,6 +212,8 @@ def _seed_limits(parameter: Parameter) -> tuple[int, int]:
 
 def draw_seed(parameter: Parameter) -> int:
     low, high = _seed_limits(parameter)
+    if low > high:
+        raise Wrong("The servers take no seed here.")
     return random.SystemRandom().randint(low, max(low, min(high, MAX_RANDOM_SEED)))
 
 
@@ -472,6 +474,16 @@ def _value_from(graph: Mapping[str, Any], parameter: Parameter) -> Any:
     if parameter.kind in CHOICE_KINDS:
         return str(at(""))
     return at("")
+
+
+def spoken(value: Any) -> Any:
+    """A value as people read it: 512×768, or a LoRA and its strength."""
+    if isinstance(value, Mapping) and set(value) == set(PARTS[Kind.SIZE]):
+        return f"{value['width']}×{value['height']}"
+    if isinstance(value, Mapping) and set(value) == set(PARTS[Kind.LORA]):
+        none = value["name"] == NO_LORA
+        return NO_LORA if none else f"{value['name']}, strength {value['strength']:g}"
+    return value
 
 
 # JSON Schema ----------------------------------------------------------------------

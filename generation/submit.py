@@ -101,20 +101,23 @@ def build(owner: User, version: Version, wish: Wish) -> list[Job]:
     cleaned = parameters.clean(fields, given, choices)
     errors |= cleaned.errors | foreign_files(owner, fields, cleaned.values)
     if errors:
-        raise Invalid(_at_sweep(errors, wish))
+        raise Invalid(_at_sweep(errors, fields, given, wish))
     seeds = [_seeds(fields, given, cleaned.values, i) for i in range(wish.count)]
     words = _words_of(owner)
     jobs = []
     for point in sweep.grid(wish.swept):
         checked = parameters.clean(fields, given | point, choices)
         if checked.errors:
-            raise Invalid(_at_sweep(checked.errors, wish, point))
+            raise Invalid(_at_sweep(checked.errors, fields, point, wish))
         for drawn in seeds:
             varied = {k: v for k, v in drawn.items() if k not in point}
             chosen = _expanded(fields, checked.values | varied, words)
             graph = parameters.resolve(version.graph, fields, chosen, choices)
             job = Job.build(owner, version, chosen, graph, wish.priority)
-            job.typed = _typed(fields, given | point, checked.values, chosen)
+            job.pictures = max([job.pictures, *_batches(fields, chosen)])
+            typed = _typed(fields, given | point, checked.values, chosen)
+            # The form goes on with its own values, not with a point of the grid.
+            job.typed = typed | {name: wish.given.get(name) for name in point}
             jobs.append(job)
     batch = uuid.uuid4() if len(jobs) > 1 else None
     for job in jobs:
@@ -141,17 +144,20 @@ def _wrong_numbers(wish: Wish) -> dict[str, str]:
 
 
 def _at_sweep(
-    errors: Mapping[str, str], wish: Wish, point: Mapping[str, Any] | None = None
+    errors: Mapping[str, str],
+    fields: Sequence[Parameter],
+    given: Mapping[str, Any],
+    wish: Wish,
 ) -> dict[str, str]:
     """The errors of swept fields told where their values were written."""
+    labels = {parameter.name: parameter.label for parameter in fields}
     told: dict[str, str] = {}
     for name, sentence in errors.items():
         if name not in wish.swept:
             told[name] = sentence
         elif SWEEP not in told:
-            values = wish.swept[name]
-            value = point[name] if point else values[0] if values else ""
-            told[SWEEP] = f"{name} {str(value)[:80]}: {sentence}"
+            value = str(given[name])[:80]
+            told[SWEEP] = f"{labels.get(name, name)} {value}: {sentence}"
     return told
 
 
@@ -258,6 +264,11 @@ def _expanded(
             except wildcards.TooWild as exc:
                 raise Invalid({parameter.name: str(exc)}) from exc
     return chosen
+
+
+def _batches(fields: Sequence[Parameter], values: Mapping[str, Any]) -> list[int]:
+    """How many pictures at once, also of nodes that call it otherwise."""
+    return [values[p.name] or 1 for p in fields if p.kind == Kind.BATCH]
 
 
 def _typed(

@@ -212,7 +212,8 @@ def job_list(request: PersonRequest) -> HttpResponse:
 def job(request: PersonRequest, pk: UUID) -> HttpResponse:
     found = get_job_for(request, pk)
     labels = found.version.labels()
-    values = [(labels.get(k, k), v) for k, v in found.parameters.items()]
+    shown = {k: parameters.spoken(v) for k, v in found.parameters.items()}
+    values = [(labels.get(k, k), v) for k, v in shown.items()]
     context = {
         "job": found,
         "values": values,

@@ -64,6 +64,8 @@ def _plain(limit: float | str) -> str:
 class PartsInput(forms.MultiWidget):
     """Several inputs for one value, each under the name of its part."""
 
+    # Each part is described by the help and the message, not their fieldset alone.
+    use_fieldset = False
     template = ""
     keys: tuple[str, ...] = ()
     first_has_name = False

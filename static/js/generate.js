@@ -160,6 +160,7 @@
     const { ctx } = event.detail;
     if (!ctx.response || !ctx.sourceElement.closest?.(".generate-form")) return;
     if (ctx.sourceElement.id === "cost") return;
+    htmx.trigger("#cost", "recount");
     if (ctx.response.status === 200 && ctx.sourceElement.matches(".generate-form")) {
       const first = document.querySelector("#live-jobs > :first-child");
       if (matchMedia("(max-width: 64rem)").matches) first?.scrollIntoView({ behavior: "smooth" });

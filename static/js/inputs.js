@@ -31,6 +31,17 @@
     zone.classList.add("filled");
   }
 
+  // Another picture: what was painted over the one before is no mask of it.
+  function forgetMasks(zone) {
+    const name = zone.closest("[data-parameter]").dataset.parameter;
+    for (const mask of find(form(), `.drop[data-paints="${CSS.escape(name)}"]`)) {
+      const input = mask.querySelector('input[type="file"]');
+      if (!input.files.length) continue;
+      input.value = "";
+      preview(mask, "");
+    }
+  }
+
   function picked(zone, id) {
     const input = zone.querySelector("[data-picked]");
     if (input) input.value = id;
@@ -51,6 +62,7 @@
     input.addEventListener("change", () => {
       const file = input.files[0];
       picked(zone, "");
+      forgetMasks(zone);
       preview(zone, file && URL.createObjectURL(file), file && `Preview of ${file.name}`);
     });
     for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
@@ -91,7 +103,8 @@
     if (!zone) return;
     zone.querySelector('input[type="file"]').value = "";
     picked(zone, tile.dataset.picture);
-    preview(zone, `/gallery/${tile.dataset.picture}/thumbnail/large/`, tile.dataset.name);
+    forgetMasks(zone);
+    preview(zone, tile.dataset.large, tile.dataset.name);
     zone.dispatchEvent(new Event("change", { bubbles: true }));
     picker.close();
   });

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Pillow
 
 from generation import media
 from generation.fields import Kind
+from generation.forms import keep_input
 from tests import make
 
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
@@ -80,3 +83,18 @@ def test_a_picture_is_transparent_where_its_mask_is_painted():
         assert picture.size == (16, 8)
         assert picture.getpixel((1, 1)) == (0x33, 0x66, 0x99, 0)
         assert picture.getpixel((14, 1)) == (0x33, 0x66, 0x99, 255)
+
+
+def test_an_upload_is_kept_under_its_hash_by_content(alice):
+    upload = SimpleUploadedFile("holiday.exe", MP4, "application/x-msdownload")
+    key = keep_input(alice, upload, Kind.VIDEO)
+    assert key.startswith(f"inputs/{alice.pk}/")
+    assert key.endswith(".mp4")
+    with default_storage.open(key) as file:
+        assert file.read() == MP4
+
+
+def test_an_upload_that_is_too_large_is_refused(alice, settings):
+    settings.LIFEOS_MAX_UPLOAD_BYTES = len(MP4) - 1
+    with pytest.raises(media.BadFile, match="larger than"):
+        keep_input(alice, SimpleUploadedFile("a.mp4", MP4), Kind.VIDEO)

@@ -88,8 +88,8 @@ def test_random_seeds_are_the_same_at_every_point_of_a_grid(alice):
 @pytest.mark.parametrize(
     ("swept", "error"),
     [
-        ({"width": ["64", "5"]}, "width 5: Choose at least 16."),
-        ({"width": ["5"]}, "width 5: Choose at least 16."),
+        ({"width": ["64", "5"]}, "Width 5: Choose at least 16."),
+        ({"width": ["5"]}, "Width 5: Choose at least 16."),
         ({"width": [64] * 65}, "These are 65 jobs; at most 64 at once."),
         ({"width": []}, "Give at least one value for each parameter."),
         ({"width": [64], "height": [64], "color": ["#000000"]}, "at most 2"),
