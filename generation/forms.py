@@ -86,6 +86,7 @@ class GenerateForm(forms.Form):
             self.fields[f"{name}-values"] = forms.CharField(
                 label="Values",
                 required=False,
+                strip=False,
                 max_length=20_000,
                 widget=forms.Textarea(
                     attrs={"rows": 1, "placeholder": "1, 2, 3 or 1..9 step 2"}

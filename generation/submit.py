@@ -60,14 +60,7 @@ def submit(
         return known
     wish = Wish(given=given, count=count, priority=priority, swept=swept or {})
     jobs = build(owner, version, wish)
-    tags = version.workflow.server_tags
-    for job in {job.kind: job for job in jobs}.values():
-        if not outlook.can_ever_run(tags, job.graph):
-            raise Invalid({"template": outlook.no_server_sentence(tags, job.graph)})
-    try:
-        usage.check(owner, jobs)
-    except usage.NeverFits as exc:
-        raise Invalid({"count": str(exc)}) from exc
+    _check(owner, version, jobs)
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = f"{idempotency_key}#{index:02d}"
     try:
@@ -82,6 +75,18 @@ def submit(
         events.announce_job(job.pk, owner.pk)
     wake()
     return jobs
+
+
+def _check(owner: User, version: Version, jobs: Sequence[Job]) -> None:
+    """Whether servers can run them and the owner may have them: all or none."""
+    tags = version.workflow.server_tags
+    for job in {job.kind: job for job in jobs}.values():
+        if not outlook.can_ever_run(tags, job.graph):
+            raise Invalid({"template": outlook.no_server_sentence(tags, job.graph)})
+    try:
+        usage.check(owner, jobs)
+    except usage.NeverFits as exc:
+        raise Invalid({"count": str(exc)}) from exc
 
 
 def _known(owner: User, key: str) -> list[Job]:

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from generation.fields import TEXTS, Kind, Parameter
+from generation.parameters import CHOICE_KINDS
 
 MAX_JOBS = 64
 MAX_SWEPT = 2
@@ -29,9 +30,11 @@ class BadSweep(Exception):
 def values(parameter: Parameter, typed: str) -> list[str]:
     """The values in their order, each once; the form's own checks come after.
 
-    Texts are one a line, since they may have commas.
+    Texts are one a line, since they may have commas; so may the names of models, of
+    which several lines are one each as well.
     """
-    separator = r"\n" if parameter.kind in TEXTS else r"[,;\n]"
+    named = parameter.kind in (*CHOICE_KINDS, Kind.LORA) and "\n" in typed.lstrip()
+    separator = r"\n" if named or parameter.kind in TEXTS else r"[,;\n]"
     found: list[str] = []
     for word in re.split(separator, typed.replace("\r", "")):
         match = RANGE.fullmatch(word.strip()) if parameter.kind in NUMBERS else None

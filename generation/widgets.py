@@ -40,7 +40,7 @@ def widget_of(parameter: Parameter, choices: Sequence[str] | None) -> forms.Widg
         return forms.TextInput(attrs={"type": "color"})
     if kind in FILES:
         return StoredFileInput(attrs={"accept": ACCEPT[kind]})
-    return forms.TextInput()
+    return forms.TextInput(attrs={"data-weights": ""})
 
 
 def number_input(parameter: Parameter) -> forms.NumberInput:

@@ -78,7 +78,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
-            index=models.Index(fields=["owner", "batch"], name="job_batch"),
+            index=models.Index(
+                condition=models.Q(("batch__isnull", False)),
+                fields=["owner", "batch"],
+                name="job_batch",
+            ),
         ),
         migrations.AddField(
             model_name="preset",

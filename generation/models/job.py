@@ -182,7 +182,11 @@ class Job(models.Model):
                 name="job_queue_order",
             ),
             models.Index(fields=["owner", "-created", "-id"], name="job_list_order"),
-            models.Index(fields=["owner", "batch"], name="job_batch"),
+            models.Index(
+                fields=["owner", "batch"],
+                condition=Q(batch__isnull=False),
+                name="job_batch",
+            ),
             models.Index(
                 fields=["status"],
                 condition=Q(status__in=ACTIVE),

@@ -130,6 +130,50 @@
     }
   }
 
+  // Of a choice, the values of a sweep are pressed instead of typed.
+  function sweepChoices(row, form) {
+    const [select, typed] = [row.querySelector("select"), row.querySelector("textarea")];
+    const draw = () => {
+      row.querySelector(".shapes")?.remove();
+      const field = select.value && form.querySelector(
+        `[data-parameter="${CSS.escape(select.value)}"] select:not([name$="-mode"])`,
+      );
+      if (!field) return;
+      const box = document.createElement("div");
+      box.className = "shapes sweep-choices";
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", "Values");
+      const lines = () => {
+        const separator = typed.value.trimStart().includes("\n") ? "\n" : /[,;]/;
+        return typed.value.split(separator).map((line) => line.trim()).filter(Boolean);
+      };
+      for (const option of field.options) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "shape";
+        button.textContent = option.text;
+        button.setAttribute("aria-pressed", String(lines().includes(option.value)));
+        button.addEventListener("click", () => {
+          const now = lines();
+          const there = now.includes(option.value);
+          const kept = there ? now.filter((line) => line !== option.value) : [...now, option.value];
+          typed.value = kept.map((line) => `${line}\n`).join("");
+          button.setAttribute("aria-pressed", String(!there));
+          changed(typed);
+        });
+        box.append(button);
+      }
+      row.append(box);
+    };
+    if (isNew(select)) {
+      select.addEventListener("change", () => {
+        typed.value = "";
+        draw();
+      });
+    }
+    draw();
+  }
+
   function enhance() {
     for (const form of find(document, ".generate-form")) {
       find(form, ".paired").forEach(pair);
@@ -137,6 +181,7 @@
       for (const box of find(form, "[data-size]")) shapes(box, ...find(box, "input"));
       const width = form.querySelector('input[name="width"]');
       shapes(width?.closest(".group-fields"), width, form.querySelector('input[name="height"]'));
+      for (const row of find(form, ".sweep")) sweepChoices(row, form);
       show(form);
       if (!isNew(form)) continue;
       form.addEventListener("input", () => show(form));

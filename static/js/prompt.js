@@ -47,7 +47,7 @@
   document.addEventListener("keydown", (event) => {
     const by = { ArrowUp: 0.1, ArrowDown: -0.1 }[event.key];
     if (!by || !(event.ctrlKey || event.metaKey)) return;
-    if (!event.target.matches?.("textarea[data-weights]")) return;
+    if (!event.target.matches?.("[data-weights]")) return;
     event.preventDefault();
     weigh(event.target, by);
   });

@@ -149,6 +149,19 @@ def test_a_sweep_tells_its_cost_and_queues_its_jobs(page):
     expect(page.locator("#cost")).to_contain_text("3 jobs")
 
 
+def test_choices_of_a_sweep_are_pressed(page, kinds):
+    page.goto(f"{kinds}?defaults")
+    page.fill("[name=prompt]", "pressed")
+    page.click("#sweep summary")
+    page.select_option("[name=sweep-1]", "style")
+    for choice in ("plain", "fancy"):
+        page.click(f".sweep-choices button:has-text('{choice}')")
+    expect(page.locator("[name=sweep-1-values]")).to_have_value("plain\nfancy\n")
+    expect(page.locator("#cost")).to_contain_text("2 jobs")
+    page.click(".sweep-choices button:has-text('plain')")
+    expect(page.locator("[name=sweep-1-values]")).to_have_value("fancy\n")
+
+
 def test_a_mask_is_painted_over_a_picture_of_my_gallery(page, kinds, stack):
     page.goto("/generate/test-card/?defaults")
     page.fill("[name=color]", "#123456")

@@ -361,3 +361,12 @@ def test_another_persons_list_does_not_exist(as_bob, alice):
 def test_strangers_are_asked_to_sign_in(client, db, address):
     make.workflow()
     assert client.get(address)["Location"].startswith("/accounts/login/")
+
+
+def test_what_belongs_to_a_hidden_template_does_not_exist(as_alice, preset):
+    preset.workflow.published = False
+    preset.workflow.save(update_fields=["published"])
+    for tail in (f"?preset={preset.pk}", "presets/", "recent/prompt/"):
+        assert as_alice.get(FORM + tail).status_code == 404, tail
+    for tail in ("cost/", "presets/save/", f"presets/{preset.pk}/"):
+        assert as_alice.post(FORM + tail, CARD).status_code == 404, tail

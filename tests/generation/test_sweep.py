@@ -28,8 +28,10 @@ def field(kind="integer", **options):
         ("integer", "3..1", ["3", "2", "1"]),
         ("float", "0..0.3 step 0.1", ["0", "0.1", "0.2", "0.3"]),
         ("float", "1..2 step 0.5, 7, 1", ["1", "1.5", "2", "7"]),
-        ("choice", "euler; heun\neuler", ["euler", "heun"]),
+        ("choice", "euler; heun, euler", ["euler", "heun"]),
+        ("model", "a, b.ckpt\nc.ckpt\n", ["a, b.ckpt", "c.ckpt"]),
         ("long_text", "a cat, asleep\na dog", ["a cat, asleep", "a dog"]),
+        ("model", "a, b.ckpt\n", ["a, b.ckpt"]),
         ("size", "512x512, 768 x 512", ["512x512", "768 x 512"]),
     ],
 )
