@@ -61,11 +61,27 @@ def clean(
             values[parameter.name] = _clean_one(parameter, given, offered)
         except Wrong as exc:
             errors[parameter.name] = str(exc)
+    errors |= _masks_without_picture(fields, by_name, values)
     for name in given:
         if name not in by_name:
             errors[str(name)] = "This template has no such parameter."
     in_order = {p.name: values[p.name] for p in fields if p.name in values}
     return Cleaned(in_order, errors)
+
+
+def _masks_without_picture(
+    fields: Iterable[Parameter],
+    by_name: Mapping[str, Parameter],
+    values: Mapping[str, Any],
+) -> dict[str, str]:
+    """A mask that becomes the transparency of a picture needs that picture."""
+    return {
+        mask.name: f"Choose the {picture.label.lower()} that it is painted over."
+        for mask in fields
+        if mask.kind == Kind.MASK and values.get(mask.name)
+        if (picture := by_name.get(mask.paints)) is not None
+        if set(mask.targets) & set(picture.targets) and not values.get(picture.name)
+    }
 
 
 def is_shown(

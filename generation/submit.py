@@ -83,6 +83,8 @@ def _check(owner: User, version: Version, jobs: Sequence[Job]) -> None:
     for job in {job.kind: job for job in jobs}.values():
         if not outlook.can_ever_run(tags, job.graph):
             raise Invalid({"template": outlook.no_server_sentence(tags, job.graph)})
+    if gone := _gone_files(version, jobs[0].parameters):
+        raise Invalid(gone)
     try:
         usage.check(owner, jobs)
     except usage.NeverFits as exc:
@@ -178,6 +180,16 @@ def foreign_files(
         if field.kind in FILES
         and values.get(field.name)
         and not is_own_file(owner, values[field.name])
+    }
+
+
+def _gone_files(version: Version, values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        field.name: "This file is gone. Upload it again."
+        for field in version.parameters
+        if field.kind in FILES
+        and values.get(field.name)
+        and not default_storage.exists(values[field.name])
     }
 
 

@@ -191,6 +191,36 @@ def test_a_mask_is_painted_over_a_picture_of_my_gallery(page, kinds, stack):
     expect(page.locator("[name=mask-kept]")).to_have_count(1)
 
 
+PASTE = """async () => {
+    const canvas = document.createElement("canvas");
+    const blob = await new Promise((done) => canvas.toBlob(done));
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([blob], "pasted.png", { type: "image/png" }));
+    const event = new ClipboardEvent("paste", { clipboardData, bubbles: true });
+    document.body.dispatchEvent(event);
+}"""
+
+
+def test_a_pasted_picture_is_kept_when_another_value_is_wrong(page, kinds):
+    page.goto(f"{kinds}?defaults")
+    page.evaluate(PASTE)
+    preview = page.locator("[data-kind=image] .drop-preview")
+    expect(preview).to_have_attribute("alt", "Preview of pasted.png")
+    page.fill("[name=prompt]", "")
+    generate(page)
+    expect(page.locator("[data-parameter=prompt] .errorlist")).to_be_visible()
+    expect(page.locator("[name=image-kept]")).to_have_count(1)
+    expect(preview).to_have_attribute("alt", "The picture used before")
+
+
+def test_enter_generates_and_saves_nothing(page):
+    page.goto("/generate/test-card/?defaults")
+    before = page.locator(".job").count()
+    page.locator("[name=width]").press("Enter")
+    expect(page.locator(".job")).to_have_count(before + 1)
+    expect(page.locator("#save-preset .errorlist")).to_have_count(0)
+
+
 def test_settings_are_saved_as_a_preset_and_used_again(page, kinds):
     name = f"Mine {page.viewport_size['width']}"
     page.goto(f"{kinds}?defaults")

@@ -273,6 +273,20 @@ def test_pictures_to_pick_are_ones_own(as_alice, alice, bob):
     assert as_alice.get("/inputs/pictures/?cursor=made-up").status_code == 404
 
 
+def test_older_pictures_come_page_by_page(as_alice, alice):
+    from generation.filling import PICTURES
+
+    made = {str(make.image(alice).pk) for _ in range(PICTURES + 2)}
+    first = as_alice.get("/inputs/pictures/", headers=HTMX)
+    cursor = first.context["page"].next
+    assert f"/inputs/pictures/?cursor={cursor}" in first.content.decode()
+    second = as_alice.get(f"/inputs/pictures/?cursor={cursor}", headers=HTMX)
+    shown = [*first.context["page"].items, *second.context["page"].items]
+    assert {str(image.pk) for image in shown} == made
+    assert b"<html" not in second.content
+    assert second.context["page"].next is None
+
+
 def image_form(**over):
     values = {k: v for k, v in text_values().items() if k not in ("width", "height")}
     return values | {"denoise": "0.5"} | over
@@ -316,6 +330,14 @@ def test_an_upload_is_kept_when_another_value_is_wrong(as_alice, alice):
     page = as_alice.post("/generate/image-to-image/", values)
     assert page.status_code == 422
     assert f'name="image-kept" value="inputs/{alice.pk}/' in page.content.decode()
+
+
+def test_an_input_that_is_gone_is_asked_for_again(as_alice, alice):
+    make.workflow("image-to-image")
+    values = image_form(**{"image-kept": f"inputs/{alice.pk}/gone.png"})
+    page = as_alice.post("/generate/image-to-image/", values).content.decode()
+    assert "This file is gone. Upload it again." in page
+    assert not alice.jobs.exists()
 
 
 # Word lists -----------------------------------------------------------------------

@@ -297,3 +297,25 @@ def test_older_values_are_fitted_and_what_does_not_fit_is_said():
         "amount: Choose at most 9.",
         "gone: there is no such field any more.",
     ]
+
+
+def test_a_mask_within_a_picture_needs_the_picture():
+    picture = Parameter(
+        name="picture",
+        label="Picture",
+        kind=Kind.IMAGE,
+        targets=(Target("1", "value"),),
+        required=False,
+    )
+    mask = parameter("mask", paints="picture", required=False)
+    alone = parameter("mask", paints="picture", targets=(Target("2", "value"),))
+
+    def errors(mask, **values):
+        return parameters.clean([picture, mask], values, lambda _: None).errors
+
+    assert errors(mask, p="m.png") == {
+        "p": "Choose the picture that it is painted over."
+    }
+    assert not errors(mask, p="m.png", picture="a.png")
+    assert not errors(mask, picture="a.png")
+    assert not errors(alone, p="m.png")
