@@ -13,9 +13,10 @@ from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
-from generation import offers, parameters
+from generation import offers
 from generation.models import Job, Version
 from generation.models.job import Priority
+from generation.schema import json_schema
 from generation.submit import MAX_COUNT, submit
 
 router = Router(tags=["comfyui"])
@@ -202,7 +203,7 @@ def _template(request: HttpRequest, slug: str) -> Version:
 def template_out(version: Version) -> TemplateOut:
     workflow = version.workflow
     fields = offers.parameters_of(version)
-    schema = parameters.json_schema(fields, offers.choices_of(version))
+    schema = json_schema(fields, offers.choices_of(version))
     return TemplateOut(
         slug=workflow.slug,
         title=workflow.title,

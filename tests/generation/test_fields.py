@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from generation import fields, parameters
+from generation import fields
+from generation.schema import json_schema
 
 GRAPH = {"1": {"class_type": "Node", "inputs": {"w": 1, "h": 1, "n": "", "s": 1}}}
 SIZE = {
@@ -56,7 +57,7 @@ def test_fields_may_not_depend_on_each_other_in_a_circle():
 
 
 def test_the_api_tells_the_parts_of_a_size():
-    schema = parameters.json_schema(fields.read([SIZE], GRAPH), lambda _: None)
+    schema = json_schema(fields.read([SIZE], GRAPH), lambda _: None)
     size = schema["properties"]["size"]
     assert size["type"] == "object"
     assert set(size["properties"]) == {"width", "height"}
