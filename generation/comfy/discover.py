@@ -12,8 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from generation.comfy.catalog import MODEL_INPUTS, MODEL_SUFFIXES, Catalog, InputSpec
-from generation.comfy.graph import Graph, is_link, title
+from generation.comfy.catalog import Catalog, InputSpec
+from generation.comfy.graph import (
+    ALL_MODEL_INPUTS,
+    MODEL_SUFFIXES,
+    Graph,
+    is_link,
+    title,
+)
 from generation.comfy.marks import Mark, mark
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -139,7 +145,7 @@ def _choice(name: str, spec: InputSpec) -> str:
     if name == "scheduler":
         return "scheduler"
     files = [str(one).lower().endswith(MODEL_SUFFIXES) for one in spec.choices or ()]
-    return "model" if name in MODEL_INPUTS or any(files) else "choice"
+    return "model" if name in ALL_MODEL_INPUTS or any(files) else "choice"
 
 
 def _purpose(
