@@ -100,7 +100,8 @@ def order() -> list[tuple[Job, fair.Forecast]]:
     jobs = Job.objects.filter(pk__in=list(first), status=JobStatus.QUEUED)
     rows = jobs.select_related("workflow", "owner").defer("graph", "parameters")
     found = [(job, first[job.pk]) for job in rows]
-    return sorted(found, key=lambda pair: pair[1].position)
+    places = list(first)
+    return sorted(found, key=lambda pair: places.index(pair[0].pk))
 
 
 def of(job: Job) -> Outlook:
