@@ -13,13 +13,13 @@ from django.utils.formats import time_format
 
 from generation import fair
 from generation.models import Attempt, Job, Usage
+from generation.models.job import AttemptState
 from generation.models.limits import Allowance, allowance_of
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 DAY = timedelta(days=1)
-# A run that is not over yet has used what it will be charged for then.
 SECONDS = F("finished_at") - F("started_at")
 
 
@@ -78,7 +78,7 @@ def over_the_day(allowed: Mapping[int, Allowance], now: datetime) -> set[int]:
 
 def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
     return Attempt.objects.filter(
-        job__owner__in=list(people), finished_at__gt=now - DAY
+        job__owner__in=list(people), state=AttemptState.ENDED, finished_at__gt=now - DAY
     ).exclude(started_at=None)
 
 

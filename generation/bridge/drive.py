@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from generation.border import surely
@@ -87,7 +88,7 @@ class Drive:
         self.history: HistoryEntry | None = None
         self.cancel_requested = asyncio.Event()
         # Whether a POST may have reached the server: then only a look-up tells.
-        self.posted = claim.attempt.state != Attempt.State.CLAIMED
+        self.posted = claim.adopted or claim.attempt.state != Attempt.State.CLAIMED
         self.context = {"job": str(claim.job.pk), "server": claim.server.name}
 
     async def run(self) -> None:
@@ -126,7 +127,7 @@ class Drive:
             self.unreachable = True
             await surely(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
-            await surely(ledger.interrupted)(self.claim, str(exc))
+            await surely(ledger.interrupted)(self.claim, str(exc), None)
         else:
             await self._finish()
 
@@ -274,7 +275,7 @@ class Drive:
     async def _cancel(self) -> None:
         """Once asked to, tell the server, and look at once how it ended."""
         await self.cancel_requested.wait()
-        for wait in BACK_OFF:
+        for wait in chain(BACK_OFF, repeat(BACK_OFF[-1])):
             try:
                 await self.client.cancel(self.prompt_id)
             except ComfyError as exc:
@@ -297,7 +298,8 @@ class Drive:
             await surely(ledger.failed)(self.claim, state.error, times)
         else:
             why = "The run was interrupted."
-            await surely(ledger.interrupted)(self.claim, why)
+            times = self._times("execution_interrupted")
+            await surely(ledger.interrupted)(self.claim, why, times)
 
     def _times(self, end: str) -> ledger.Times:
         """Start and end of the run, from the server's own log of it."""
