@@ -8,6 +8,7 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
@@ -35,11 +36,24 @@ def workflow(slug="test-card"):
     return Workflow.objects.get(slug=slug)
 
 
-def simulator_catalog():
+def group(name, *members):
+    made = Group.objects.create(name=name)
+    made.user_set.add(*members)
+    return made
+
+
+def object_info():
+    """What the simulator offers."""
     from generation import simulator
 
     path = Path(simulator.__file__).parent / "object_info.json"
-    return Catalog.keep(json.loads(path.read_text()))
+    return json.loads(path.read_text())
+
+
+def catalog(without=()):
+    """The digest of the simulator's catalog, without these nodes."""
+    info = object_info()
+    return Catalog.keep({k: v for k, v in info.items() if k not in without})
 
 
 def server(**fields):
@@ -47,7 +61,7 @@ def server(**fields):
         "name": f"gpu-{uuid.uuid4().hex[:6]}",
         "url": f"http://127.0.0.1:1/{uuid.uuid4().hex[:6]}",
         "state": Server.State.ONLINE,
-        "catalog_id": simulator_catalog(),
+        "catalog_id": catalog(),
     }
     return Server.objects.create(**(defaults | fields))
 
