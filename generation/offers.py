@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from generation import parameters
 from generation.comfy.catalog import Catalog
+from generation.comfy.graph import NoSuchInput
 from generation.models import Parameter, Server, Workflow
 from generation.models.server import parsed_catalog
 from generation.parameters import CHOICE_KINDS
@@ -30,6 +33,19 @@ def choices_of(workflow: Workflow) -> Callable[[Parameter], Sequence[str] | None
         return _choices(workflow, parameter, known)
 
     return choices
+
+
+def default_graph(workflow: Workflow, catalog: Catalog) -> Mapping[str, Any]:
+    """The graph as the form would send it where only this server is."""
+    fields = list(workflow.parameters.all())
+    values = {
+        field.name: parameters.default(field, _choices(workflow, field, [catalog]))
+        for field in fields
+    }
+    try:
+        return parameters.resolve(workflow.graph, fields, values)
+    except NoSuchInput:
+        return workflow.graph  # type: ignore[no-any-return]
 
 
 def _choices(
