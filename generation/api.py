@@ -15,7 +15,7 @@ from gallery.api import ImageOut, image_out
 from generation import offers, parameters
 from generation.models import Job, Workflow
 from generation.models.job import Priority
-from generation.submit import MAX_COUNT, submit
+from generation.submit import MAX_COUNT, again, submit
 
 router = Router(tags=["comfyui"])
 
@@ -181,7 +181,7 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
 def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     """Queue a failed or cancelled job again; 409 in any other state."""
     job = _job(request, job_id)
-    if not job.retry():
+    if not again(job):
         raise Conflict("Only a failed or cancelled job can be tried again.")
     return job_out(_job(request, job_id))
 

@@ -95,15 +95,19 @@ def _check_queued(owner: User, wanted: int, limit: int | None) -> None:
     if limit is None:
         return
     if wanted > limit:
-        raise NeverFits(f"You may have at most {limit} jobs in the queue.")
+        raise NeverFits(f"You may have at most {_jobs(limit)} in the queue.")
     active = owner.jobs.active().count()
     if active + wanted > limit:
         room = max(0, limit - active)
         raise TooMany(
-            f"You have {active} jobs in the queue and may have {limit}:"
+            f"You have {_jobs(active)} in the queue and may have {limit}:"
             f" there is room for {room or 'no'} more. Try again when some are done.",
             30,
         )
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def _check_pictures(owner: User, wanted: int, limit: int | None) -> None:
@@ -142,7 +146,7 @@ def held_because(owner: User, allowed: Allowance) -> tuple[str, float] | None:
         return None
     frees = _frees_at(runs, total - limit, now)
     return (
-        f"Your {allowed.gpu_minutes_per_day} GPU minutes a day are used up."
+        f"Your GPU time of {allowed.gpu_minutes_per_day} min a day is used up."
         f" It goes on at {_clock(frees)}.",
         (frees - now).total_seconds(),
     )
