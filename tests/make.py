@@ -11,6 +11,7 @@ from pathlib import Path
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image as Pillow
 
@@ -34,6 +35,15 @@ def user(name, **fields):
 def workflow(slug="test-card"):
     starters.load_starters()
     return Workflow.objects.get(slug=slug)
+
+
+def fixed_model(name):
+    """A template without a choice of models."""
+    made = workflow("text-to-image")
+    made.parameters.filter(name="model").delete()
+    made.graph["4"]["inputs"]["ckpt_name"] = name
+    made.save(update_fields=["graph"])
+    return made
 
 
 def group(name, *members):
@@ -122,3 +132,7 @@ def image(owner, of=None, **fields):
         "prompt": "a lighthouse at dusk",
     }
     return Image.objects.create(owner=owner, **(defaults | fields))
+
+
+def upload(name="a.png"):
+    return SimpleUploadedFile(name, png(), content_type="image/png")
