@@ -79,6 +79,10 @@ class TemplatesOut(Schema):
     next: str | None = None
 
 
+class CancelledOut(Schema):
+    cancelled: int
+
+
 def job_out(job: Job) -> JobOut:
     progress = {"fraction": 0.0, "node": None, "step": None, "steps": None}
     shown = {k: v for k, v in job.progress.items() if k in progress}
@@ -153,19 +157,16 @@ def list_jobs(
     return JobsOut(items=[job_out(job) for job in page.items], next=page.next)
 
 
-@router.get("/jobs/{job_id}", response=JobOut)
-def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
-    return job_out(_job(request, job_id))
-
-
-class CancelledOut(Schema):
-    cancelled: int
-
-
+# Before the next route, which would take "cancel" for an id.
 @router.post("/jobs/cancel", response=CancelledOut)
 def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
     """Cancel all my jobs that are not over."""
     return CancelledOut(cancelled=Job.objects.visible_to(person(request)).cancel())
+
+
+@router.get("/jobs/{job_id}", response=JobOut)
+def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    return job_out(_job(request, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel", response=JobOut)
