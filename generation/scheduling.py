@@ -108,13 +108,22 @@ def _take(
     return Claim(job, attempt, server)
 
 
-def adopt(bridge: str, is_dead: Callable[[str], bool]) -> list[Claim]:
-    """Take over the attempts whose bridge is dead or no longer renews its leases."""
+def adopt(
+    bridge: str, is_dead: Callable[[str], bool], driven: Collection[uuid.UUID] = ()
+) -> list[Claim]:
+    """Take over the attempts whose bridge is dead or no longer renews its leases.
+
+    Also this bridge's own, should it have stopped to drive them by a fault; `driven`
+    are those that it drives.
+    """
     now = timezone.now()
-    foreign = Attempt.objects.exclude(state=AttemptState.ENDED).exclude(bridge=bridge)
+    is_open = Attempt.objects.exclude(state=AttemptState.ENDED)
+    foreign = is_open.exclude(bridge=bridge)
     names = foreign.order_by().values_list("bridge", flat=True).distinct()
     dead = [name for name in names if is_dead(name)]
-    orphans = foreign.filter(Q(lease_until__lt=now) | Q(bridge__in=dead))
+    orphans = is_open.exclude(pk__in=list(driven)).filter(
+        Q(lease_until__lt=now) | Q(bridge__in=dead)
+    )
     return [
         Claim(attempt.job, attempt, attempt.server, adopted=True)
         for attempt in orphans.select_related("job__workflow", "server")

@@ -19,7 +19,7 @@ from generation.bridge.reporter import Reporter
 from generation.bridge.sockets import RECONNECTED, Inbox, Switchboard
 from generation.comfy import messages
 from generation.comfy.errors import ComfyError, PromptRejected, Unreachable
-from generation.comfy.run import Phase, Run, RunProgress, results
+from generation.comfy.run import Phase, Run, RunError, RunProgress, results
 from generation.models import Attempt
 from generation.scheduling import LEASE
 
@@ -128,6 +128,11 @@ class Drive:
             await surely(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
             await surely(ledger.interrupted)(self.claim, str(exc), None)
+        except ComfyError as exc:
+            # Asking again does not help: an input picture is gone, or too large.
+            log.warning("not to be sent: %s", exc, extra=self.context)
+            error = RunError("", "", type(exc).__name__, str(exc), ())
+            await surely(ledger.failed)(self.claim, error, None)
         else:
             await self._finish()
 

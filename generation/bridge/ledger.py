@@ -108,7 +108,7 @@ OUT_OF_MEMORY = (
 
 
 @transaction.atomic
-def failed(claim: Claim, error: RunError, times: Times) -> bool:
+def failed(claim: Claim, error: RunError, times: Times | None) -> bool:
     """A node failed: asking again would fail again."""
     where = f"{error.node_type}: " if error.node_type else ""
     reason = error.message.strip() or error.exception_type
