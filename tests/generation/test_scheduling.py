@@ -305,6 +305,16 @@ def test_a_lease_is_adopted_only_when_it_has_run_out(alice):
     assert scheduling.adopt("third", lambda name: False) == []
 
 
+def test_a_bridge_takes_up_what_it_stopped_to_drive_by_a_fault(alice):
+    make.server()
+    make.job(alice)
+    [taken] = take("bridge")
+    Attempt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    driven = [taken.attempt.pk]
+    assert scheduling.adopt("bridge", lambda name: False, driven) == []
+    assert len(scheduling.adopt("bridge", lambda name: False)) == 1
+
+
 def test_a_bridge_that_is_surely_dead_is_not_waited_for(alice):
     make.server()
     make.job(alice)
