@@ -2,11 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint types check unit browser bench format clean
+.PHONY: run scale test lint types check unit browser faults bench format clean
 
 run: .venv/installed
 	@$(BIN)/python manage.py setup
 	@exec $(BIN)/python manage.py serve
+
+# Two web processes behind nginx, two bridges, two task consumers, PostgreSQL, Redis
+# and three simulated GPU servers, on this machine; Ctrl-C ends it.
+scale: .venv/installed-dev
+	@exec $(BIN)/python -m tests.stack
 
 test: .venv/installed-dev
 	@$(BIN)/python tests/run.py
@@ -25,6 +30,10 @@ unit: .venv/installed-dev
 
 browser: .venv/installed-dev
 	$(BIN)/python tests/run.py browser
+
+# Breaks everything, and writes the table of docs/reliability.md.
+faults: .venv/installed-dev
+	$(BIN)/python -m tests.faults.report
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from generation import offers, parameters
-from generation.models import Job, Workflow
+from generation.models import Job, Version
 from generation.models.job import Priority
 from generation.submit import MAX_COUNT, again, submit
 
@@ -58,7 +59,9 @@ class JobOut(Schema):
     attempts: int
     error: str
     field_errors: dict[str, str]
-    created: str
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
     images: list[ImageOut]
 
 
@@ -99,7 +102,9 @@ def job_out(job: Job) -> JobOut:
         attempts=len(job.attempts.all()),
         error=job.error,
         field_errors=job.field_errors,
-        created=job.created.isoformat(),
+        created=job.created,
+        started=job.started_at,
+        finished=job.finished_at,
         images=[image_out(i) for i in job.images.all() if i.deleted_at is None],
     )
 
@@ -123,12 +128,9 @@ def generate(
     idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
 ) -> Status[GenerateOut]:
     """Queue jobs. What `parameters` leaves out takes the template's default."""
-    workflow = Workflow.objects.filter(slug=body.template, published=True).first()
-    if workflow is None:
-        raise NotFound
     jobs = submit(
         person(request),
-        workflow,
+        _template(request, body.template),
         body.parameters,
         count=body.count,
         priority=body.priority,
@@ -187,9 +189,17 @@ def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     return job_out(_job(request, job_id))
 
 
-def template_out(workflow: Workflow) -> TemplateOut:
-    choices = offers.choices_of(workflow)
-    schema = parameters.json_schema(workflow.parameters.all(), choices)
+def _template(request: HttpRequest, slug: str) -> Version:
+    usable = Version.objects.current_for(person(request))
+    found = usable.filter(workflow__slug=slug).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def template_out(version: Version) -> TemplateOut:
+    workflow = version.workflow
+    schema = parameters.json_schema(version.parameters, offers.choices_of(version))
     return TemplateOut(
         slug=workflow.slug,
         title=workflow.title,
@@ -201,14 +211,10 @@ def template_out(workflow: Workflow) -> TemplateOut:
 @router.get("/templates", response=TemplatesOut)
 def list_templates(request: HttpRequest) -> TemplatesOut:
     """Every template that I may use, its parameters as JSON Schema."""
-    published = Workflow.objects.filter(published=True)
-    rows = published.prefetch_related("parameters")
-    return TemplatesOut(items=[template_out(workflow) for workflow in rows])
+    usable = Version.objects.current_for(person(request))
+    return TemplatesOut(items=[template_out(version) for version in usable])
 
 
 @router.get("/templates/{slug}", response=TemplateOut)
 def get_template(request: HttpRequest, slug: str) -> TemplateOut:
-    workflow = Workflow.objects.filter(slug=slug, published=True).first()
-    if workflow is None:
-        raise NotFound
-    return template_out(workflow)
+    return template_out(_template(request, slug))

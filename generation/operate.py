@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import person
 from generation import offers, outlook
-from generation.models import Attempt, Job, QueueState, Server, Workflow
+from generation.models import Attempt, Job, QueueState, Server, Version
 from generation.models.job import AttemptState, JobStatus
 from generation.wake import wake
 
@@ -52,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    workflow: Workflow
+    version: Version
     cells: list[Cell]
 
     @property
@@ -62,16 +62,19 @@ class Row:
         return bool(cells) and all(cell.known and cell.lacks for cell in cells)
 
 
-def matrix(workflows: Sequence[Workflow], servers: Sequence[Server]) -> list[Row]:
+def matrix(versions: Sequence[Version], servers: Sequence[Server]) -> list[Row]:
     """Every template × every server."""
-    return [Row(w, [_cell(w, s) for s in servers]) for w in workflows]
+    return [Row(v, [_cell(v, s) for s in servers]) for v in versions]
 
 
-def _cell(workflow: Workflow, server: Server) -> Cell:
+def _cell(version: Version, server: Server) -> Cell:
     catalog = server.catalog_view()
-    graph = offers.default_graph(workflow, catalog) if catalog else workflow.graph
-    lacks = server.lacking(workflow.server_tags, graph)
-    return Cell(server, tuple(lacks), known=catalog is not None)
+    if catalog is None:
+        return Cell(server, (), known=False)
+    # As it would be sent there: where people choose a model, any will do.
+    graph = offers.with_defaults(version, catalog)
+    lacks = server.lacking(version.workflow.server_tags, graph)
+    return Cell(server, tuple(lacks), known=True)
 
 
 @staff
@@ -80,10 +83,9 @@ def server_list(request: HttpRequest) -> HttpResponse:
     is_open = ~Q(attempts__state=AttemptState.ENDED)
     in_flight = Count("attempts", filter=is_open & Q(attempts__isnull=False))
     servers = list(Server.objects.annotate(in_flight=in_flight))
-    published = Workflow.objects.filter(published=True)
     context: dict[str, Any] = {
         "servers": servers,
-        "matrix": matrix(list(published.prefetch_related("parameters")), servers),
+        "matrix": matrix(list(Version.objects.of_published()), servers),
         "queue": QueueState.load(),
         "order": outlook.order(),
         "queued": Job.objects.filter(status=JobStatus.QUEUED).count(),

@@ -27,7 +27,10 @@ LEASE = timedelta(seconds=12)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job taken for a server; the attempt's id is the prompt_id to post."""
+    """A job taken for a server; the attempt's id is the prompt_id to post.
+
+    `adopted`: somebody else may have posted it before.
+    """
 
     job: Job
     attempt: Attempt
@@ -83,7 +86,8 @@ def _take(
     if not server.takes_jobs or _is_full(server, waiting.owner, limit):
         return None
     job_id = cast("uuid.UUID", waiting.id)
-    job = Job.objects.select_related("workflow").filter(pk=job_id).first()
+    jobs = Job.objects.select_related("workflow", "version")
+    job = jobs.filter(pk=job_id).first()
     now = timezone.now()
     if job is None or not job.move(
         JobStatus.DISPATCHED,
@@ -126,7 +130,7 @@ def adopt(
     )
     return [
         Claim(attempt.job, attempt, attempt.server, adopted=True)
-        for attempt in orphans.select_related("job__workflow", "server")
+        for attempt in orphans.select_related("job__workflow", "job__version", "server")
         if attempt.adopt(bridge, now + LEASE)
     ]
 

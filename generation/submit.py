@@ -9,7 +9,8 @@ from django.db import transaction
 
 from accounts.models import User
 from generation import events, offers, outlook, parameters, usage
-from generation.models import Job, Parameter, Workflow
+from generation.fields import Kind, Parameter
+from generation.models import Job, Version
 from generation.wake import wake
 
 MAX_COUNT = 8
@@ -25,7 +26,7 @@ class Invalid(Exception):
 
 def submit(
     owner: User,
-    workflow: Workflow,
+    version: Version,
     given: Mapping[str, Any],
     *,
     count: int = 1,
@@ -38,9 +39,9 @@ def submit(
     """
     if idempotency_key and (known := _known(owner, idempotency_key)):
         return known
-    jobs = _build(owner, workflow, given, count, priority)
-    if not outlook.can_ever_run(workflow.server_tags, jobs[0].graph):
-        why = outlook.no_server_sentence(workflow.server_tags, jobs[0].graph)
+    jobs = _build(owner, version, given, count, priority)
+    if not outlook.can_ever_run(version.workflow.server_tags, jobs[0].graph):
+        why = outlook.no_server_sentence(version.workflow.server_tags, jobs[0].graph)
         raise Invalid({"template": why})
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = f"{idempotency_key}#{index}"
@@ -90,13 +91,13 @@ def _known(owner: User, key: str) -> list[Job]:
 
 def _build(
     owner: User,
-    workflow: Workflow,
+    version: Version,
     given: Mapping[str, Any],
     count: int,
     priority: str,
 ) -> list[Job]:
-    fields = list(workflow.parameters.all())
-    cleaned = parameters.clean(fields, given, offers.choices_of(workflow))
+    fields = version.parameters
+    cleaned = parameters.clean(fields, given, offers.choices_of(version))
     errors = cleaned.errors | _foreign_pictures(owner, fields, cleaned.values)
     if not 1 <= count <= MAX_COUNT:
         errors["count"] = f"Choose 1 to {MAX_COUNT}."
@@ -107,20 +108,20 @@ def _build(
     jobs = []
     for index in range(count):
         values = _vary(fields, given, cleaned.values, index)
-        graph = parameters.resolve(workflow.graph, fields, values)
-        jobs.append(Job.build(owner, workflow, values, graph, priority))
+        graph = parameters.resolve(version.graph, fields, values)
+        jobs.append(Job.build(owner, version, values, graph, priority))
     return jobs
 
 
 def _foreign_pictures(
-    owner: User, fields: list[Parameter], values: Mapping[str, Any]
+    owner: User, fields: Sequence[Parameter], values: Mapping[str, Any]
 ) -> dict[str, str]:
     """An input picture must lie in its owner's own folder."""
     own = input_folder(owner)
     return {
         field.name: "Upload this picture first."
         for field in fields
-        if field.kind == Parameter.Kind.IMAGE
+        if field.kind == Kind.IMAGE
         and values.get(field.name)
         and not (values[field.name].startswith(own) and ".." not in values[field.name])
     }
@@ -131,7 +132,7 @@ def input_folder(owner: User) -> str:
 
 
 def _vary(
-    fields: list[Parameter],
+    fields: Sequence[Parameter],
     given: Mapping[str, Any],
     values: Mapping[str, Any],
     index: int,
@@ -139,7 +140,7 @@ def _vary(
     """Job `index` of a batch: a fixed seed counts up, a random one is drawn anew."""
     varied = dict(values)
     for field in fields:
-        if field.kind != Parameter.Kind.SEED or index == 0:
+        if field.kind != Kind.SEED or index == 0:
             continue
         fixed = given.get(field.name) not in parameters.RANDOM
         seed = (values[field.name] + index) % (parameters.MAX_SEED + 1)

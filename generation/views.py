@@ -19,7 +19,7 @@ from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
 from generation import previews
 from generation.forms import GenerateForm
-from generation.models import Job, Workflow
+from generation.models import Job, Version, Workflow
 from generation.models.job import JobQuerySet
 from generation.submit import Invalid, again
 from generation.usage import TooMany
@@ -39,17 +39,18 @@ def _jobs_of(user: User | AnonymousUser) -> JobQuerySet:
     """Their jobs with all that a card shows, in two queries."""
     kept = Prefetch("images", Image.objects.filter(deleted_at=None).order_by("index"))
     jobs = Job.objects.visible_to(user).newest_first()
-    return jobs.select_related("workflow").prefetch_related(kept)
+    return jobs.select_related("workflow").defer("graph").prefetch_related(kept)
 
 
 def _templates_for(user: User) -> Sequence[Workflow]:
     """The published templates, each with `cover`: the person's newest picture of it."""
     pictures = Image.objects.visible_to(user).filter(job__workflow=OuterRef("pk"))
     newest = Subquery(pictures.newest_first().values("pk")[:1])
-    workflows = list(Workflow.objects.filter(published=True).annotate(newest=newest))
-    covers = Image.objects.in_bulk([w.newest for w in workflows if w.newest])
+    workflows = list(Workflow.objects.visible_to(user).annotate(newest_image=newest))
+    pictured = {workflow.pk: vars(workflow)["newest_image"] for workflow in workflows}
+    covers = Image.objects.in_bulk([pk for pk in pictured.values() if pk])
     for workflow in workflows:
-        workflow.cover = covers.get(workflow.newest)  # type: ignore[attr-defined]
+        workflow.cover = covers.get(pictured[workflow.pk])  # type: ignore[attr-defined]
     return workflows
 
 
@@ -75,21 +76,22 @@ def template_list(request: PersonRequest) -> HttpResponse:
 
 @login_required
 def generate(request: PersonRequest, slug: str) -> HttpResponse:
-    workflow = get_object_or_404(Workflow, slug=slug, published=True)
+    usable = Version.objects.current_for(request.user)
+    version = get_object_or_404(usable, workflow__slug=slug)
     if request.method == "POST":
-        return _submit(request, workflow)
-    source = _source_of(request, workflow)
+        return _submit(request, version)
+    source = _source_of(request, version.workflow)
     initial = source.parameters if source else {}
-    form = GenerateForm(workflow, request.user, initial=initial)
+    form = GenerateForm(version, request.user, initial=initial)
     if source:
         form.show_errors(source.field_errors)
     return render(request, "generation/generate.html", _page(request, form))
 
 
-def _submit(request: PersonRequest, workflow: Workflow) -> HttpResponse:
+def _submit(request: PersonRequest, version: Version) -> HttpResponse:
     end = "-kept"  # pictures of the settings that are used again
     kept = {k.removesuffix(end): v for k, v in request.POST.items() if k.endswith(end)}
-    form = GenerateForm(workflow, request.user, request.POST, request.FILES, kept)
+    form = GenerateForm(version, request.user, request.POST, request.FILES, kept)
     try:
         jobs = form.submit()
     except TooMany as exc:
@@ -156,7 +158,7 @@ def job_list(request: PersonRequest) -> HttpResponse:
 @require_safe
 def job(request: PersonRequest, pk: UUID) -> HttpResponse:
     found = get_job_for(request, pk)
-    labels = {p.name: p.label for p in found.workflow.parameters.all()}
+    labels = found.version.labels()
     values = [(labels.get(k, k), v) for k, v in found.parameters.items()]
     context = {
         "job": found,

@@ -38,11 +38,21 @@ def workflow(slug="test-card"):
 
 
 def fixed_model(name):
-    """A template without a choice of models."""
+    """A template without a choice of models; it loads this one, twice."""
     made = workflow("text-to-image")
-    made.parameters.filter(name="model").delete()
-    made.graph["4"]["inputs"]["ckpt_name"] = name
-    made.save(update_fields=["graph"])
+    graph, fields = made.current.graph, made.current.fields
+    graph["4"]["inputs"]["ckpt_name"] = name
+    graph["44"] = graph["4"]
+    fields = [field for field in fields if field["name"] != "model"]
+    made.publish(made.add_version(graph, fields, None))
+    return made
+
+
+def copy(original, slug):
+    """Another template, published, like this one."""
+    version = original.current
+    made = Workflow.objects.create(slug=slug, title=slug, position=99)
+    made.publish(made.add_version(version.graph, version.fields, None))
     return made
 
 
@@ -77,12 +87,11 @@ def server(**fields):
 
 
 def job(owner, slug="test-card", values=None, **fields):
-    template = workflow(slug)
-    rows = list(template.parameters.all())
-    cleaned = parameters.clean(rows, values or {}, lambda _: None)
+    version = workflow(slug).current
+    cleaned = parameters.clean(version.parameters, values or {}, lambda _: None)
     assert not cleaned.errors
-    graph = parameters.resolve(template.graph, rows, cleaned.values)
-    made = Job.build(owner, template, cleaned.values, graph)
+    graph = parameters.resolve(version.graph, version.parameters, cleaned.values)
+    made = Job.build(owner, version, cleaned.values, graph)
     for name, value in fields.items():
         setattr(made, name, value)
     made.save()

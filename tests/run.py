@@ -1,6 +1,6 @@
 """Runs the whole suite, the slow parts side by side: `make test`.
 
-`python tests/run.py [checks] [unit] [browser]` runs only those.
+`python tests/run.py PART…` runs only those of PARTS.
 """
 
 from __future__ import annotations
@@ -17,10 +17,21 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 PYTEST = [str(BIN / "python"), "-m", "pytest", "-q"]
 MANAGE = [str(BIN / "python"), "manage.py"]
+ON_SERVICES = [str(BIN / "python"), "-m", "tests.with_services", "pytest", "-q"]
+OUTSIDE = ["--ignore=tests/browser", "--ignore=tests/faults"]
+ON_ROWS = [f"tests/{name}" for name in ("accounts", "api", "gallery", "generation")]
+# So many parts at once: most of them wait for servers and clocks.
+AT_ONCE = 3
 # Settings as a deployment behind TLS has them, for `check --deploy`.
 DEPLOYED = {"LIFEOS_HTTPS": "True", "ALLOWED_HOSTS": "example.org"}
 
+# The longest first.
 PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
+    "faults-scaled": [([*PYTEST, "tests/faults", "-k", "scaled"], {})],
+    "faults-embedded": [([*PYTEST, "tests/faults", "-k", "embedded"], {})],
+    "browser": [([*PYTEST, "tests/browser"], {})],
+    "unit": [([*PYTEST, *OUTSIDE, "-p", "no:playwright"], {})],
+    "unit-on-services": [([*ON_SERVICES, *ON_ROWS, "-p", "no:playwright"], {})],
     "checks": [
         ([str(BIN / "ruff"), "format", "--check", "."], {}),
         ([str(BIN / "ruff"), "check", "."], {}),
@@ -28,8 +39,6 @@ PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
         ([*MANAGE, "makemigrations", "--check", "--dry-run"], {}),
         ([*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], DEPLOYED),
     ],
-    "unit": [([*PYTEST, "--ignore=tests/browser"], {})],
-    "browser": [([*PYTEST, "tests/browser"], {})],
 }
 
 
@@ -62,7 +71,7 @@ def run_part(name: str) -> tuple[str, bool, str]:
 def main() -> int:
     names = sys.argv[1:] or list(PARTS)
     failed = []
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for name, passed, output in pool.map(run_part, names):
             sys.stdout.write(f"\n===== {name} =====\n{output}\n")
             if not passed:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from generation.border import surely
@@ -18,7 +17,13 @@ from generation.bridge import inputs, ledger
 from generation.bridge.reporter import Reporter
 from generation.bridge.sockets import RECONNECTED, Inbox, Switchboard
 from generation.comfy import messages
-from generation.comfy.errors import ComfyError, PromptRejected, Unreachable
+from generation.comfy.answers import Queue
+from generation.comfy.errors import (
+    ComfyError,
+    NotConnected,
+    PromptRejected,
+    Unreachable,
+)
 from generation.comfy.run import Phase, Run, RunError, RunProgress, results
 from generation.models import Attempt
 from generation.scheduling import LEASE
@@ -37,6 +42,8 @@ T = TypeVar("T")
 WATCHDOG = 5.0
 # Seconds without a frame of a running prompt after which the page says so.
 STALLED_AFTER = 300.0
+# Seconds without a frame of a running prompt after which the socket is not trusted.
+DEAF_AFTER = 10.0
 # The server writes the history a moment after the last frame.
 HISTORY_SOON = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
@@ -88,7 +95,11 @@ class Drive:
         self.history: HistoryEntry | None = None
         self.cancel_requested = asyncio.Event()
         # Whether a POST may have reached the server: then only a look-up tells.
-        self.posted = claim.adopted or claim.attempt.state != Attempt.State.CLAIMED
+        # A bridge that died may have posted it and not come to say so.
+        self.posted = claim.adopted
+        # When the last frame came, or that it was about time for one.
+        self.heard = asyncio.get_running_loop().time()
+        self.frames = 0
         self.context = {"job": str(claim.job.pk), "server": claim.server.name}
 
     async def run(self) -> None:
@@ -106,7 +117,8 @@ class Drive:
 
     async def _run(self, inbox: Inbox) -> None:
         try:
-            known = await self._find()
+            # A prompt that was just claimed is known to nobody yet.
+            known = self.claim.adopted and await self._find()
             if not known and self.claim.attempt.state == Attempt.State.SUBMITTED:
                 raise Lost("The server was restarted and has forgotten the job.")
             if not known:
@@ -144,9 +156,10 @@ class Drive:
 
     async def _look_up(self) -> Phase:
         """History, queue, history again: a prompt that moves between is not missed."""
+        queue = Queue()
         history = await self.client.history(self.prompt_id)
-        queue = await self.client.queue()
         if history is None:
+            queue = await self.client.queue()
             history = await self.client.history(self.prompt_id)
         if queue.count(self.prompt_id) > 1:
             # A POST that was taken for lost arrived after all, beside its successor.
@@ -205,12 +218,14 @@ class Drive:
             raise Abandoned("cancelled before it was sent")
         graph = await self._persist(lambda: inputs.upload(self.client, self.claim.job))
         await self._hold()
-        self.posted = True
+        before, self.posted = self.posted, True
         try:
             await self.client.submit(self.prompt_id, graph)
         except ComfyError as exc:
             if not exc.retryable:
                 raise
+            if isinstance(exc, NotConnected) and not before:
+                raise Released(str(exc)) from exc
             log.warning("POST unanswered: %s", exc, extra=self.context)
             return False
         return True
@@ -229,9 +244,8 @@ class Drive:
 
     async def _follow(self, inbox: Inbox) -> None:
         """Until the verdict is known. Frames are fast, the watchdog is right."""
-        cancelling = asyncio.create_task(self._cancel())
+        cancelling = asyncio.create_task(self._cancel(inbox))
         loop = asyncio.get_running_loop()
-        heard = loop.time()
         try:
             while not self.state.ended:
                 if self.state.ending:
@@ -245,24 +259,33 @@ class Drive:
                 if isinstance(mail, str):
                     if not await self._find():
                         raise Lost("The server was restarted during the run.")
-                    self._show_stall(loop.time() - heard)
+                    self._mind_silence(loop.time() - self.heard)
                 else:
-                    heard = loop.time()
+                    self.heard = loop.time()
                     self._hear(*mail, inbox)
         finally:
             cancelling.cancel()
             with suppress(asyncio.CancelledError):
                 await cancelling
 
-    def _show_stall(self, silent: float) -> None:
+    def _mind_silence(self, silent: float) -> None:
         """Say so; some nodes are silent for hours, so nothing is killed for it."""
-        if silent > STALLED_AFTER and self.state.phase == Phase.RUNNING:
+        if self.state.phase != Phase.RUNNING:
+            self.heard = asyncio.get_running_loop().time()
+            return
+        if silent > DEAF_AFTER:
+            self._reopen()
+        if silent > STALLED_AFTER:
             minutes = round(silent / 60)
             self.reporter.note(
                 f"No sign of progress for {minutes} min; the server still lists it."
             )
 
+    def _reopen(self) -> None:
+        self.switchboard.reopen(self.claim.server, self.claim.attempt.client_id)
+
     def _hear(self, message: messages.Message, sole: bool, inbox: Inbox) -> None:
+        self.frames += 1
         if isinstance(message, messages.Preview):
             if inbox.latest_preview is message:
                 self.reporter.preview(message.data)
@@ -277,23 +300,27 @@ class Drive:
             if self.state.ended:
                 return
 
-    async def _cancel(self) -> None:
-        """Once asked to, tell the server, and look at once how it ended."""
+    async def _cancel(self, inbox: Inbox) -> None:
+        """Once asked to, tell the server until it is over, and look how it ended."""
         await self.cancel_requested.wait()
-        for wait in chain(BACK_OFF, repeat(BACK_OFF[-1])):
+        waits = iter(BACK_OFF)
+        while True:
             try:
                 await self.client.cancel(self.prompt_id)
             except ComfyError as exc:
                 log.info("cancel unanswered: %s", exc, extra=self.context)
-                await asyncio.sleep(wait)
             else:
-                return
+                # Of a prompt that only waited there comes no frame.
+                inbox.mail.put_nowait(RECONNECTED)
+            await asyncio.sleep(next(waits, BACK_OFF[-1]))
 
     # End ----------------------------------------------------------------------
 
     async def _finish(self) -> None:
         state = self.state
         log.info("run over: %s", state.phase.name.lower(), extra=self.context)
+        if not self.frames:
+            self._reopen()
         if state.phase == Phase.SUCCEEDED:
             await surely(ledger.succeeded)(
                 self.claim, results(state.outputs), self._times("execution_success")

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from generation.border import in_thread
 from generation.comfy.errors import FileMissing
 from generation.comfy.graph import set_inputs
-from generation.models import Parameter
+from generation.fields import Kind, Target
 
 if TYPE_CHECKING:
     from generation.comfy.client import ComfyClient
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @in_thread
-def _pictures(job: Job) -> list[tuple[list[list[str]], str, bytes]]:
+def _pictures(job: Job) -> list[tuple[tuple[Target, ...], str, bytes]]:
     """(targets, file name, content) of each picture that the job was given."""
     found = []
-    for parameter in job.workflow.parameters.filter(kind=Parameter.Kind.IMAGE):
+    for parameter in job.version.parameters:
         key = job.parameters.get(parameter.name)
-        if key:
+        if parameter.kind == Kind.IMAGE and key:
             found.append((parameter.targets, PurePosixPath(key).name, _read(key)))
     return found
 

@@ -6,6 +6,7 @@ border. Where a function returns False, somebody else holds the attempt now.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,11 +18,13 @@ from django.utils import timezone
 from generation import durations, scheduling, tasks, usage
 from generation.comfy.errors import NodeError, PromptRejected
 from generation.comfy.run import Output, RunError
+from generation.fields import Target
 from generation.models import Attempt, Job, Server
 from generation.models.job import FRESH_RUN
 from generation.scheduling import Claim
 from generation.wake import wake
 
+log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
 # When the server began and ended the run, by its own clock.
 Times = tuple[datetime | None, datetime | None]
@@ -147,16 +150,16 @@ def field_errors(
 ) -> tuple[dict[str, str], list[str]]:
     """ComfyUI's errors by parameter name, and those that no parameter sets."""
     names = {
-        (str(node), name): parameter.name
-        for parameter in job.workflow.parameters.all()
-        for node, name in parameter.targets
+        target: parameter.name
+        for parameter in job.version.parameters
+        for target in parameter.targets
     }
     fields: dict[str, str] = {}
     others: list[str] = []
     for node, errors in node_errors.items():
         for error in errors:
             sentence = f"{error.message}: {error.details}".rstrip(": ")
-            name = names.get((node, error.input_name or ""))
+            name = names.get(Target(node, error.input_name or ""))
             if name:
                 fields[name] = sentence
             else:
@@ -199,8 +202,10 @@ def lost(claim: Claim, why: str) -> bool:
 @transaction.atomic
 def released(claim: Claim, why: str) -> bool:
     """Nothing was ever sent: the job goes back as if it had not been claimed."""
-    if _end(claim, Outcome.LOST, times=None, error=why) is None:
+    gone, _ = claim.attempt.held_by(claim.attempt.bridge).delete()
+    if not gone:
         return False
+    log.info("not sent: %s", why, extra={"job": str(claim.job.pk)})
     if not _cancelled(claim.job):
         left = claim.job.attempts_left + 1
         claim.job.move(Job.Status.QUEUED, **(FRESH_RUN | {"attempts_left": left}))

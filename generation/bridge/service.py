@@ -54,7 +54,7 @@ class Bridge:
 
     async def run(self) -> None:
         log.info("bridge %s starts", self.name)
-        await self._presence.announce()
+        await asyncio.to_thread(self._presence.announce)
         loops = [
             self._for_ever(self._claim),
             self._for_ever(self._renew),
@@ -109,11 +109,14 @@ class Bridge:
     # Claim and adopt ----------------------------------------------------------
 
     async def _claim(self) -> None:
+        looked = 0.0
         while True:
             self._wake.clear()
-            for claim in await self._orphans():
-                log.warning("adopted", extra={"job": str(claim.job.pk)})
-                self._start(claim)
+            if self._now() - looked > LOOK_EVERY / 2:
+                for claim in await self._orphans():
+                    log.warning("adopted", extra={"job": str(claim.job.pk)})
+                    self._start(claim)
+                looked = self._now()
             for claim in await self._next():
                 self._start(claim)
             await self._pass_on_cancellations()

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 # A sign that frames may have been missed: ask the server where the prompt stands.
 RECONNECTED = "reconnected"
+# A socket that was opened less than these seconds ago is not taken for deaf.
+HEARING_SINCE = 20.0
 Mail = tuple[Message, bool] | str
 # Server, its address and our client_id.
 Key = tuple[int, str, str]
@@ -34,6 +36,7 @@ class Inbox:
 @dataclass
 class _Line:
     task: asyncio.Task[None]
+    opened_at: float
     inboxes: dict[str, Inbox] = field(default_factory=dict)
     # The prompt that runs on this socket; frames of old servers do not name it.
     current: str | None = None
@@ -55,8 +58,24 @@ class Switchboard:
         line = self._lines.get(key)
         if line is None:
             task = asyncio.create_task(self._listen(key, server, client_id))
-            line = self._lines[key] = _Line(task)
+            line = self._lines[key] = _Line(task, asyncio.get_running_loop().time())
         return line
+
+    def reopen(self, server: Server, client_id: str) -> None:
+        """Connect anew: a prompt runs there, or ran, and no frame of it came.
+
+        PROTOCOL.md: a server may have dropped us from its list and yet keep the
+        connection. So may a network. Both look like a node that takes its time, so
+        this is done now and then, and costs nothing where the socket was well.
+        """
+        key = (server.pk, server.url, client_id)
+        line, now = self._lines.get(key), asyncio.get_running_loop().time()
+        if line is None or now - line.opened_at < HEARING_SINCE:
+            return
+        log.info("silent: connecting anew", extra={"server": server.name})
+        line.opened_at = now
+        line.task.cancel()
+        line.task = asyncio.create_task(self._listen(key, server, client_id))
 
     @asynccontextmanager
     async def subscribe(

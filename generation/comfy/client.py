@@ -17,6 +17,7 @@ from generation.comfy.errors import (
     BadAnswer,
     ComfyError,
     FileMissing,
+    NotConnected,
     PromptRejected,
     TooLarge,
     Unauthorized,
@@ -251,10 +252,12 @@ async def _limited(
 def _unreachable(exc: httpx.HTTPError) -> ComfyError:
     """One sentence for each way in which a server can be out of reach."""
     match exc:
-        case httpx.ConnectTimeout() | httpx.ReadTimeout() | httpx.PoolTimeout():
-            return Unreachable("The server did not answer in time.")
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return NotConnected("The server did not answer in time.")
         case httpx.ConnectError():
-            return Unreachable("The server refuses connections or is not there.")
+            return NotConnected("The server refuses connections or is not there.")
+        case httpx.TimeoutException():
+            return Unreachable("The server did not answer in time.")
         case httpx.TransportError():
             return Unreachable("The connection to the server broke off.")
     return BadAnswer(f"The server's answer could not be read ({exc}).")

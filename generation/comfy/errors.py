@@ -1,7 +1,8 @@
 """What can go wrong between us and a ComfyUI server.
 
 ComfyError
-├── Unreachable      no connection, no answer in time, or a proxy's 502, 503, 504
+├── Unreachable      no answer in time, a broken connection, or a proxy's 502, 503, 504
+│   └── NotConnected no connection could be made, so nothing was sent
 ├── Unauthorized     401 or 403: the credentials are wrong or missing
 ├── PromptRejected   the server refuses the prompt and says why, node by node
 ├── FileMissing      404 on /view: the output is gone
@@ -27,6 +28,10 @@ class ComfyError(Exception):
 
 class Unreachable(ComfyError):
     retryable = True
+
+
+class NotConnected(Unreachable):
+    pass
 
 
 class Unauthorized(ComfyError):

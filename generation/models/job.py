@@ -17,8 +17,9 @@ from django.utils.functional import cached_property
 from accounts.models import User
 from generation import events, fair
 from generation.comfy import graph as comfy_graph
+from generation.models.fields import KeptJSONField
 from generation.models.server import Server
-from generation.models.workflow import Workflow
+from generation.models.workflow import Version, Workflow
 from generation.wake import wake
 
 if TYPE_CHECKING:
@@ -121,8 +122,9 @@ class Job(models.Model):
     workflow = models.ForeignKey(
         Workflow, on_delete=models.PROTECT, related_name="jobs"
     )
-    parameters = models.JSONField(default=dict)
-    graph = models.JSONField(help_text="the graph as it is sent, all values resolved")
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="jobs")
+    parameters = KeptJSONField(default=dict)
+    graph = KeptJSONField(help_text="the graph as it is sent, all values resolved")
     status = models.CharField(
         max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED
     )
@@ -189,7 +191,7 @@ class Job(models.Model):
     @staticmethod
     def build(
         owner: User,
-        workflow: Workflow,
+        version: Version,
         values: Mapping[str, Any],
         graph: Mapping[str, Any],
         priority: str = Priority.NORMAL,
@@ -198,13 +200,14 @@ class Job(models.Model):
         now = timezone.now()
         return Job(
             owner=owner,
-            workflow=workflow,
+            workflow=version.workflow,
+            version=version,
             parameters=dict(values),
             graph=dict(graph),
             priority=priority,
             created=now,
             rank=fair.rank(now.timestamp(), priority),
-            kind=comfy_graph.needs(graph, workflow.free_text()),
+            kind=comfy_graph.needs(graph, version.free_text()),
             model_names=comfy_graph.models(graph),
             size=comfy_graph.size(graph),
             pictures=comfy_graph.batch(graph),

@@ -14,13 +14,14 @@ from django.utils import timezone
 
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
+from generation.models.fields import KeptJSONField
 
 
 class Catalog(models.Model):
     """A server's whole `/object_info`, kept once however many servers share it."""
 
     digest = models.CharField(primary_key=True, max_length=64)
-    object_info = models.JSONField()
+    object_info = KeptJSONField()
     created = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

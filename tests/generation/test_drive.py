@@ -46,7 +46,7 @@ async def drive(claim):
             await one.run()
     await switchboard.close()
     job = await Job.objects.aget(pk=claim.job.pk)
-    return job, await Attempt.objects.aget(pk=claim.attempt.pk)
+    return job, await Attempt.objects.filter(pk=claim.attempt.pk).afirst()
 
 
 async def test_a_picture_that_is_gone_fails_the_job_with_a_sentence(simulator):
@@ -62,7 +62,7 @@ async def test_what_was_never_sent_goes_back_to_the_queue(simulator):
     claim = await claimed("http://127.0.0.1:1")
     job, attempt = await drive(claim)
     assert (job.status, job.attempts_left) == ("queued", 3)
-    assert attempt.outcome == "lost"
+    assert attempt is None
 
 
 async def test_what_a_dead_bridge_may_have_sent_waits_for_its_server(simulator):

@@ -28,8 +28,9 @@ class Deployment:
     bridges: tuple[str, ...] = ()
     consumers: tuple[str, ...] = ()
 
-    def __init__(self, data, *, simulators=None, speed=1.0, gated=True, **settings):
-        self.data = Path(data)
+    def __init__(self, folder, *, simulators=None, speed=1.0, gated=True, **settings):
+        self.folder = Path(folder)
+        self.data = self.folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
         if simulators is None:
             simulators = [Simulator("gpu-1", speed=speed, gated=gated)]
@@ -66,7 +67,7 @@ class Deployment:
 
     def _up(self):
         for simulator in self.simulators:
-            simulator.start(self.data)
+            simulator.start(self.folder)
         self.manage("setup")
         for simulator in self.simulators:
             simulator.ready()
@@ -89,7 +90,7 @@ class Deployment:
         return done.stdout
 
     def _spawn(self, name, command):
-        process = Process(name, command, self.env, self.data)
+        process = Process(name, command, self.env, self.folder)
         self.processes[name] = process
         process.start()
 
@@ -142,9 +143,9 @@ class Embedded(Deployment):
     name = "embedded"
     webs = bridges = consumers = ("serve",)
 
-    def __init__(self, data, **options):
+    def __init__(self, folder, **options):
         self.port = free_port()
-        super().__init__(data, **options)
+        super().__init__(folder, **options)
         self.url = f"http://127.0.0.1:{self.port}"
         self.env["PORT"] = str(self.port)
         self.env.pop("REDIS_URL", None)
@@ -162,12 +163,12 @@ class ScaledOut(Deployment):
     bridges = ("bridge-1", "bridge-2")
     consumers = ("tasks-1", "tasks-2")
 
-    def __init__(self, data, **options):
-        super().__init__(data, **options)
-        self.postgres = Postgres(self.data)
-        self.redis = Redis(self.data)
+    def __init__(self, folder, **options):
+        super().__init__(folder, **options)
+        self.postgres = Postgres(self.folder)
+        self.redis = Redis(self.folder)
         self.ports = [free_port() for _ in self.webs]
-        self.nginx = Nginx(self.data, self.ports)
+        self.nginx = Nginx(self.folder, self.ports)
         self.url = self.nginx.url
         self.env |= {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url}
         self.env["LIFEOS_PROXY_COUNT"] = "1"

@@ -116,6 +116,7 @@ class Visitor:
             return "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
 
 
+WAITING = re.compile(r'data-status="(queued|dispatched)"')
 FRACTION = re.compile(r'<progress[^>]* value="([0-9.]+)"')
 
 
@@ -171,7 +172,7 @@ class Page:
 
     def _show(self, job, html):
         found = FRACTION.search(html)
-        if 'data-status="queued"' in html:
+        if WAITING.search(html):
             self.fractions.pop(job, None)  # another attempt begins from nothing
         elif found:
             fraction = float(found[1])
