@@ -176,8 +176,9 @@ class Snapshot:
     def _jobs_of(self, first: tuple[Any, ...]) -> Iterator[fair.Waiting]:
         """From the first on by rank, a chunk at a time; ends where they end."""
         row, size = first, CHUNK
-        queued = Job.objects.filter(owner=first[1], status=JobStatus.QUEUED)
         yield self._job(row)
+        # Most people's second job is never asked for.
+        queued = Job.objects.filter(owner=first[1], status=JobStatus.QUEUED)
         while True:
             pk, rank = row[0], row[2]
             after = Q(rank__gt=rank) | Q(rank=rank, pk__gt=pk)
