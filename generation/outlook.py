@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -58,7 +58,14 @@ class _Look:
     seen: datetime
     paused: bool
     forecasts: Mapping[Hashable, fair.Forecast]
-    flying: Mapping[int, int]
+    held: frozenset[int]
+    # (owner, server) of everything that is at a server.
+    flying: Sequence[tuple[int, int]]
+
+    @property
+    def is_whole(self) -> bool:
+        """Nobody waits behind the horizon."""
+        return len(self.forecasts) < HORIZON
 
 
 _lock = threading.Lock()
@@ -76,21 +83,21 @@ def _current(since: datetime) -> _Look:
     global _look
     with _lock:
         now = time.monotonic()
-        old = _look
-        if old is None or now - old.at > FRESH_SECONDS or old.seen < since:
-            snapshot = Snapshot()
-            forecasts = fair.forecast(
-                snapshot.line(),
-                snapshot.places(),
-                snapshot.fits,
-                snapshot.expected,
-                HORIZON,
-            )
-            flying: dict[int, int] = {}
-            for one in snapshot.flying:
-                flying[one.owner] = flying.get(one.owner, 0) + 1
-            _look = _Look(now, snapshot.now, snapshot.paused, forecasts, flying)
-        return _look  # type: ignore[return-value]
+        fresh = _look and now - _look.at <= FRESH_SECONDS and _look.seen >= since
+        if _look is None or not fresh:
+            _look = _new_look(now)
+        return _look
+
+
+def _new_look(at: float) -> _Look:
+    snapshot = Snapshot()
+    line = snapshot.line()
+    forecasts = fair.forecast(
+        line, snapshot.places(), snapshot.fits, snapshot.expected, HORIZON
+    )
+    flying = [(one.owner, one.server) for one in snapshot.flying]
+    held = frozenset(snapshot.held)
+    return _Look(at, snapshot.now, snapshot.paused, forecasts, held, flying)
 
 
 def order() -> list[tuple[Job, fair.Forecast]]:
@@ -100,7 +107,8 @@ def order() -> list[tuple[Job, fair.Forecast]]:
     jobs = Job.objects.filter(pk__in=list(first), status=JobStatus.QUEUED)
     rows = jobs.select_related("workflow", "owner").defer("graph", "parameters")
     found = [(job, first[job.pk]) for job in rows]
-    return sorted(found, key=lambda pair: pair[1].position)
+    places = list(first)
+    return sorted(found, key=lambda pair: places.index(pair[0].pk))
 
 
 def of(job: Job) -> Outlook:
@@ -116,16 +124,19 @@ def of(job: Job) -> Outlook:
 
 def _queued(job: Job) -> Outlook:
     look = _current(job.created)
+    if job.pk not in look.forecasts and look.is_whole:
+        # Its row was not committed yet when that look was taken, or it came back.
+        look = _current(timezone.now())
     found = look.forecasts.get(job.pk)
     if look.paused:
-        position = found.position if found else None
-        return Outlook(position, None, _paused_sentence())
+        return Outlook(found.position if found else None, None, _paused_sentence())
     if found is None:
-        return Outlook(HORIZON + 1, None, f"More than {HORIZON:,} jobs are before it.")
-    if stop := _obstacle(job, found):
-        return Outlook(found.position, None, stop)
+        return Outlook(None, None, _why_not(job, look))
+    if found.starts_in is None:
+        why = no_server_sentence(job.workflow.server_tags, job.graph)
+        return Outlook(found.position, None, why)
     eta = None if found.done_in is None else max(1, round(found.done_in))
-    return Outlook(found.position, eta, _why(job, found, look.flying))
+    return Outlook(found.position, eta, _why(job, found, look))
 
 
 def _paused_sentence() -> str:
@@ -133,33 +144,32 @@ def _paused_sentence() -> str:
     return "The queue is paused" + (f": {reason}" if reason else ".")
 
 
-def _obstacle(job: Job, found: fair.Forecast) -> str:
-    """Why it does not come to its turn, if so."""
-    held = usage.held_because(job.owner, allowance_of(job.owner))
-    if held:
-        return held[0]
-    if found.starts_in is None:
-        return no_server_sentence(job.workflow.server_tags, job.graph)
+def _why_not(job: Job, look: _Look) -> str:
+    """Why nobody can say when it comes to its turn."""
+    if job.owner_id in look.held:
+        held = usage.held_because(job.owner, allowance_of(job.owner))
+        return held[0] if held else ""
+    if not look.is_whole:
+        return f"More than {HORIZON:,} jobs are before it."
+    if any(owner == job.owner_id for owner, _ in look.flying):
+        return "It waits for another job of yours to be over."
     return ""
 
 
-def _why(job: Job, found: fair.Forecast, flying: Mapping[int, int]) -> str:
+def _why(job: Job, found: fair.Forecast, look: _Look) -> str:
     """As in "3 jobs of others before yours, then a model load"."""
-    at_servers = sum(flying.values()) - flying.get(job.owner_id, 0)
-    others = found.others_before + at_servers
-    own = found.own_before + flying.get(job.owner_id, 0)
+    if not found.starts_in:
+        return "A model load first" if found.cold else ""
+    there = [owner for owner, server in look.flying if server == found.server]
+    own = found.own_before + there.count(job.owner_id)
+    others = found.others_before + len(there) - there.count(job.owner_id)
     parts = []
     if others:
         parts.append(f"{others} {'jobs' if others > 1 else 'job'} of others")
     if own:
         parts.append(f"{own} of your own")
-    ahead = " and ".join(parts)
-    sentence = f"{ahead} before this one" if ahead else ""
-    if found.cold:
-        sentence = (
-            f"{sentence}, then a model load" if sentence else "a model load first"
-        )
-    return sentence[:1].upper() + sentence[1:]
+    ahead = f"{' and '.join(parts)} before {'this one' if own else 'yours'}"
+    return f"{ahead}, then a model load" if found.cold else ahead
 
 
 def _dispatched(job: Job) -> Outlook:
@@ -201,21 +211,27 @@ def _remaining(job: Job) -> int | None:
     return None if typical is None else max(1, round(typical - passed))
 
 
-def no_server_sentence(tags: list[str], graph: Mapping[str, object]) -> str:
+def no_server_sentence(tags: Sequence[str], graph: Mapping[str, object]) -> str:
     """Which servers there are, and what each lacks to run this."""
     known = list(Server.objects.filter(enabled=True))
     if not known:
         return "There is no server yet."
-    reasons = []
-    for server in known:
-        lacks = [str(lack) for lack in server.lacks(graph)[:2]]
-        missing = server.lacks_tags(tags)
-        lacks += [f"is not tagged {', '.join(missing)}"] if missing else []
-        if lacks:
-            reasons.append(f"{server.name} {' and '.join(lacks)}")
-        elif not server.takes_jobs:
-            reasons.append(f"{server.name} {_absence(server)}")
-    return "No server can run it now: " + "; ".join(reasons[:4]) + "."
+    found = [
+        f"{s.name} {why}" for s in known if (why := _why_not_there(s, tags, graph))
+    ]
+    return "No server can run it now" + (f": {'; '.join(found[:4])}." if found else ".")
+
+
+def _why_not_there(
+    server: Server, tags: Sequence[str], graph: Mapping[str, object]
+) -> str:
+    """As in "lacks flux-dev.safetensors"; empty if it could run it now."""
+    if not server.takes_jobs and server.catalog_id is None:
+        return _absence(server)
+    if server.catalog_id is None:
+        return "was not looked at yet"
+    lacks = server.lacking(tags, graph)
+    return " and ".join(lacks[:2]) or ("" if server.takes_jobs else _absence(server))
 
 
 def _absence(server: Server) -> str:
@@ -224,14 +240,10 @@ def _absence(server: Server) -> str:
     return "is being drained" if server.draining else "is paused"
 
 
-def can_ever_run(tags: list[str], graph: Mapping[str, object]) -> bool:
+def can_ever_run(tags: Sequence[str], graph: Mapping[str, object]) -> bool:
     """Whether some server, here or away now, has all it needs; True if none told."""
-    servers = Server.objects.filter(enabled=True)
-    told = [server for server in servers if server.catalog_id]
-    return (
-        len(told) < len(servers)
-        or not told
-        or any(
-            not server.lacks_tags(tags) and not server.lacks(graph) for server in told
-        )
+    servers = list(Server.objects.filter(enabled=True))
+    return not servers or any(
+        server.catalog_id is None or not server.lacking(tags, graph)
+        for server in servers
     )

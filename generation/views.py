@@ -21,6 +21,7 @@ from generation import previews
 from generation.forms import GenerateForm
 from generation.models import Job, Version, Workflow
 from generation.models.job import JobQuerySet
+from generation.submit import Invalid, again
 from generation.usage import TooMany
 
 PAGE = 30
@@ -79,8 +80,11 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
     version = get_object_or_404(usable, workflow__slug=slug)
     if request.method == "POST":
         return _submit(request, version)
-    initial = _settings_of(request, version.workflow)
+    source = _source_of(request, version.workflow)
+    initial = source.parameters if source else {}
     form = GenerateForm(version, request.user, initial=initial)
+    if source:
+        form.show_errors(source.field_errors)
     return render(request, "generation/generate.html", _page(request, form))
 
 
@@ -92,17 +96,22 @@ def _submit(request: PersonRequest, version: Version) -> HttpResponse:
         jobs = form.submit()
     except TooMany as exc:
         form.add_error(None, str(exc))
-        jobs, status = [], 429
-    else:
-        status = 422
+        response = _not_taken(request, form, 429)
+        response["Retry-After"] = str(exc.retry_after)
+        return response
     if not jobs:
-        template = "_form.html" if request.htmx else "generate.html"
-        context = {"form": form} if request.htmx else _page(request, form)
-        return render(request, f"generation/{template}", context, status=status)
+        return _not_taken(request, form, 422)
     if request.htmx:
         context = {"form": form, "jobs": jobs}
         return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
+
+
+def _not_taken(request: PersonRequest, form: GenerateForm, status: int) -> HttpResponse:
+    """The form with what was typed and what is wrong with it."""
+    template = "_form.html" if request.htmx else "generate.html"
+    context = {"form": form} if request.htmx else _page(request, form)
+    return render(request, f"generation/{template}", context, status=status)
 
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
@@ -114,18 +123,17 @@ def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
     }
 
 
-def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object]:
-    """The values of one's own picture or job that is to be made again."""
+def _source_of(request: PersonRequest, workflow: Workflow) -> Job | None:
+    """One's own job that is to be made again: it, or a picture of it, is named."""
     source = request.GET.get("from", "")
     try:
         pk = UUID(source)
     except ValueError:
-        return {}
+        return None
     image = Image.objects.visible_to(request.user).filter(pk=pk).first()
     source_job = image.job_id if image and image.job_id else pk
     jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
-    found = jobs.filter(pk=source_job).first()
-    return dict(found.parameters) if found else {}
+    return jobs.filter(pk=source_job).first()
 
 
 @login_required
@@ -198,12 +206,19 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_job_for(request, pk).retry()
+    try:
+        again(get_job_for(request, pk))
+    except TooMany as exc:
+        return _changed(request, pk, str(exc))
+    except Invalid as exc:
+        return _changed(request, pk, " ".join(exc.errors.values()))
     return _changed(request, pk)
 
 
-def _changed(request: PersonRequest, pk: UUID) -> HttpResponse:
+def _changed(request: PersonRequest, pk: UUID, trouble: str = "") -> HttpResponse:
     if request.htmx:
-        context = {"job": get_job_for(request, pk)}
+        context = {"job": get_job_for(request, pk), "trouble": trouble}
         return render(request, "generation/_job_card.html", context)
+    if trouble:
+        messages.error(request, trouble)
     return redirect("generation:job", pk)

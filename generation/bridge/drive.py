@@ -24,7 +24,7 @@ from generation.comfy.errors import (
     PromptRejected,
     Unreachable,
 )
-from generation.comfy.run import Phase, Run, RunProgress, results
+from generation.comfy.run import Phase, Run, RunError, RunProgress, results
 from generation.models import Attempt
 from generation.scheduling import LEASE
 
@@ -139,7 +139,12 @@ class Drive:
             self.unreachable = True
             await surely(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
-            await surely(ledger.interrupted)(self.claim, str(exc))
+            await surely(ledger.interrupted)(self.claim, str(exc), None)
+        except ComfyError as exc:
+            # Asking again does not help: an input picture is gone, or too large.
+            log.warning("not to be sent: %s", exc, extra=self.context)
+            error = RunError("", "", type(exc).__name__, str(exc), ())
+            await surely(ledger.failed)(self.claim, error, None)
         else:
             await self._finish()
 
@@ -325,7 +330,8 @@ class Drive:
             await surely(ledger.failed)(self.claim, state.error, times)
         else:
             why = "The run was interrupted."
-            await surely(ledger.interrupted)(self.claim, why)
+            times = self._times("execution_interrupted")
+            await surely(ledger.interrupted)(self.claim, why, times)
 
     def _times(self, end: str) -> ledger.Times:
         """Start and end of the run, from the server's own log of it."""
