@@ -12,6 +12,8 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 from generation.border import surely
 from generation.bridge import inputs, ledger
 from generation.bridge.reporter import Reporter
@@ -145,6 +147,11 @@ class Drive:
             log.warning("not to be sent: %s", exc, extra=self.context)
             error = RunError("", "", type(exc).__name__, str(exc), ())
             await surely(ledger.failed)(self.claim, error, None)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the lease runs out, and it goes on then
+        except Exception as exc:
+            log.exception("a fault of ours", extra=self.context)
+            await surely(ledger.broken)(self.claim, repr(exc))
         else:
             await self._finish()
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from generation import durations, scheduling, tasks, usage
@@ -26,6 +27,7 @@ from generation.wake import wake
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
+MAX_FAULTS = 5
 # When the server began and ended the run, by its own clock.
 Times = tuple[datetime | None, datetime | None]
 
@@ -209,6 +211,23 @@ def released(claim: Claim, why: str) -> bool:
     if not _cancelled(claim.job):
         left = claim.job.attempts_left + 1
         claim.job.move(Job.Status.QUEUED, **(FRESH_RUN | {"attempts_left": left}))
+    return True
+
+
+@transaction.atomic
+def broken(claim: Claim, detail: str) -> bool:
+    """Driving it ended by a fault of ours: again when the lease runs out, but not for
+    ever. True if that was the last time.
+    """
+    rows = claim.attempt.held_by(claim.attempt.bridge)
+    if not rows.update(faults=F("faults") + 1):
+        return False
+    if not rows.filter(faults__gte=MAX_FAULTS).exists():
+        return False
+    sentence = "Life-OS cannot follow this job; its log says why."
+    _end(claim, Outcome.FAILED, times=None, error=sentence)
+    if not _cancelled(claim.job):
+        claim.job.fail(sentence, detail)
     return True
 
 

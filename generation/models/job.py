@@ -368,6 +368,8 @@ class Attempt(models.Model):
         max_length=12, choices=Outcome.choices, default=Outcome.NONE, blank=True
     )
     outputs = models.JSONField(default=list, blank=True)
+    # How often driving it ended by a fault of ours; see ledger.broken.
+    faults = models.PositiveSmallIntegerField(default=0)
     # The server's last prompt before it used other models.
     cold = models.BooleanField(default=False)
     # Storing the outputs: who works on it does so until `save_after`, and after a

@@ -11,7 +11,7 @@ from generation import scheduling
 from generation.bridge.drive import Drive
 from generation.bridge.sockets import Switchboard
 from generation.comfy.client import ComfyClient
-from generation.models import Attempt, Job
+from generation.models import Attempt, Job, Version
 from generation.simulator import Simulator
 from tests import make
 
@@ -91,3 +91,16 @@ async def test_it_runs_once_and_its_outputs_are_named(simulator):
     assert job.status in ("saving", "done")
     assert len(attempt.outputs) == 1
     assert simulator.executions == {str(claim.attempt.pk): 1}
+
+
+async def test_a_fault_of_ours_is_tried_again_but_not_for_ever(simulator):
+    claim = await claimed(simulator.url)
+    await Version.objects.aupdate(fields=[{"name": "no field at all"}])
+    claim.job.version = await Version.objects.aget(pk=claim.job.version_id)
+    for _ in range(4):
+        job, attempt = await drive(claim)
+        assert (job.status, attempt.outcome) == ("dispatched", "")
+    job, attempt = await drive(claim)
+    assert (job.status, attempt.outcome) == ("failed", "failed")
+    assert "its log says why" in job.error
+    assert not simulator.executions
