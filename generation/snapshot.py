@@ -24,8 +24,13 @@ from generation.models.server import parsed_catalog
 
 # Where a template was never measured; it then only shares out the turns.
 GUESS_SECONDS = 30.0
-CHUNK = 25
+# A turn often takes one job of a person, a forecast all: each chunk is so much larger.
+CHUNK_GROWTH = 8
+MAX_CHUNK = 512
 MAX_KNOWN = 10_000
+
+# The row of each person's first job, by their primary keys.
+Firsts = dict[int, tuple[Any, ...]]
 
 # Whether a catalog has all that a kind of job needs. Both are digests, so an entry
 # is true for ever.
@@ -93,8 +98,8 @@ class Snapshot:
 
     def line(self) -> fair.Line:
         """Everybody who waits; their jobs are read as their turns come."""
-        people = self._people()
-        queues = {person.id: self._jobs_of(person.id) for person in people}
+        firsts, people = self._people()
+        queues = {person.id: self._jobs_of(person.id, firsts) for person in people}
         return fair.Line(people, queues, self.stamp, len(self.servers))
 
     def fits(self, job: fair.Waiting, server_id: int) -> bool:
@@ -129,23 +134,28 @@ class Snapshot:
             seconds = GUESS_SECONDS if expected is None else expected
             yield Flying(pk, job, server, owner, max(seconds, elapsed), elapsed)
 
-    def _people(self) -> list[fair.Person]:
+    def _people(self) -> tuple[Firsts, list[fair.Person]]:
+        """Who waits, and the row of each one's first job, all in one go."""
         first = (
             Job.objects.filter(owner=OuterRef("pk"), status=JobStatus.QUEUED)
             .order_by("rank", "id")
-            .values("rank")[:1]
+            .values("pk")[:1]
         )
-        # (id, GPU-seconds, at, last turn); no row of usage: None
+        # (id, GPU-seconds, at, last turn, first job); no row of usage: None
         waiting = (
             User.objects.annotate(first=Subquery(first))
             .filter(first__isnull=False)
-            .values_list("pk", "usage__gpu_seconds", "usage__at", "usage__last_turn")
+            .values_list(
+                "pk", "usage__gpu_seconds", "usage__at", "usage__last_turn", "first"
+            )
         )
         rows: list[Any] = list(waiting)
+        jobs = Job.objects.filter(pk__in=[row[-1] for row in rows])
+        firsts = {pk: tuple(row) for pk, *row in jobs.values_list("owner_id", *_FIELDS)}
         allowed = allowances(row[0] for row in rows)
         held = usage.over_the_day(allowed, self.now)
         people = []
-        for pk, used, at, last_turn in rows:
+        for pk, used, at, last_turn, _ in rows:
             own = [f for f in self.flying if f.owner == pk]
             past = (
                 fair.decayed(used, at.timestamp(), self.stamp)
@@ -163,21 +173,22 @@ class Snapshot:
                     held=pk in held,
                 )
             )
-        return people
+        return firsts, people
 
-    def _jobs_of(self, owner: int) -> Iterator[fair.Waiting]:
+    def _jobs_of(self, owner: int, firsts: Firsts) -> Iterator[fair.Waiting]:
         """Their queued jobs by rank, a chunk at a time; ends where they end."""
-        queued = Job.objects.filter(owner=owner, status=JobStatus.QUEUED)
-        rest, size = queued, CHUNK
+        rows, size = [firsts[owner]] if owner in firsts else [], 1
         while True:
-            rows = list(rest.order_by("rank", "id").values_list(*_FIELDS)[:size])
             for row in rows:
                 yield self._job(owner, row)
             if len(rows) < size:
                 return
             pk, rank, *_ = rows[-1]
+            size = min(MAX_CHUNK, size * CHUNK_GROWTH)
+            queued = Job.objects.filter(owner=owner, status=JobStatus.QUEUED)
             after = Q(rank__gt=rank) | Q(rank=rank, pk__gt=pk)
-            rest, size = queued.filter(after, rank__gte=rank), min(500, size * 4)
+            rest = queued.filter(after, rank__gte=rank).order_by("rank", "id")
+            rows = list(rest.values_list(*_FIELDS)[:size])
 
     def _job(self, owner: int, row: tuple[Any, ...]) -> fair.Waiting:
         pk, rank, created, kind, models, size, workflow, tags, avoid = row
