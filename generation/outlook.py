@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # One look at the queue serves all pages of a process for this long.
 FRESH_SECONDS = 1.0
+# A new job needs a new look, but looking takes no more than this part of the time.
+LOOKING = 0.1
 HORIZON = 1000
 # Of those, what an administrator sees.
 SHOWN = 25
@@ -59,6 +61,7 @@ class _Look:
     paused: bool
     forecasts: Mapping[Hashable, fair.Forecast]
     flying: Mapping[int, int]
+    took: float
 
 
 _lock = threading.Lock()
@@ -72,12 +75,19 @@ def forget() -> None:
 
 
 def _current(since: datetime) -> _Look:
-    """A look that is fresh, and that saw jobs which were queued at `since`."""
+    """A look that is fresh, and that saw jobs which were queued at `since`.
+
+    While many jobs come in at once it may be older than the newest of them.
+    """
     global _look
     with _lock:
         now = time.monotonic()
         old = _look
-        if old is None or now - old.at > FRESH_SECONDS or old.seen < since:
+        if (
+            old is None
+            or now - old.at > FRESH_SECONDS
+            or (old.seen < since and now - old.at > old.took / LOOKING)
+        ):
             snapshot = Snapshot()
             forecasts = fair.forecast(
                 snapshot.line(),
@@ -89,7 +99,8 @@ def _current(since: datetime) -> _Look:
             flying: dict[int, int] = {}
             for one in snapshot.flying:
                 flying[one.owner] = flying.get(one.owner, 0) + 1
-            _look = _Look(now, snapshot.now, snapshot.paused, forecasts, flying)
+            took = time.monotonic() - now
+            _look = _Look(now, snapshot.now, snapshot.paused, forecasts, flying, took)
         return _look  # type: ignore[return-value]
 
 
@@ -120,6 +131,8 @@ def _queued(job: Job) -> Outlook:
     if look.paused:
         position = found.position if found else None
         return Outlook(position, None, _paused_sentence())
+    if found is None and look.seen < job.created:
+        return Outlook()
     if found is None:
         return Outlook(HORIZON + 1, None, f"More than {HORIZON:,} jobs are before it.")
     if stop := _obstacle(job, found):
