@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import prefetch_related_objects
 
 from accounts.models import User
 from generation import events, offers, outlook, parameters, usage
@@ -74,6 +75,7 @@ def _build(
     count: int,
     priority: str,
 ) -> list[Job]:
+    prefetch_related_objects([workflow], "parameters")  # each job asks for them
     fields = list(workflow.parameters.all())
     cleaned = parameters.clean(fields, given, offers.choices_of(workflow))
     errors = cleaned.errors | _foreign_pictures(owner, fields, cleaned.values)
