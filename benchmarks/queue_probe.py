@@ -78,12 +78,15 @@ def fill(people: list[User], workflows: list[Workflow], count: int) -> None:
 
 def pattern(person: User, workflow: Workflow) -> dict[str, object]:
     """The fields of a job of this template, as the form makes them."""
-    fields = list(workflow.parameters.all())
+    version = workflow.current
+    assert version is not None
+    fields = version.parameters
     given = {"prompt": "a lighthouse at dusk"}
-    values = parameters.clean(fields, given, offers.choices_of(workflow)).values
-    graph = parameters.resolve(workflow.graph, fields, values)
-    job = Job.build(person, workflow, values, graph)
-    names = ("workflow", "parameters", "graph", "kind", "model_names", "size")
+    values = parameters.clean(fields, given, offers.choices_of(version)).values
+    graph = parameters.resolve(version.graph, fields, values)
+    job = Job.build(person, version, values, graph)
+    names = ("workflow", "version", "parameters", "graph")
+    names += ("kind", "model_names", "size")
     return {name: getattr(job, name) for name in names}
 
 

@@ -22,7 +22,9 @@ PAGE = 60
 def get_image_for(request: HttpRequest, pk: UUID) -> Image:
     """The person's own picture; 404 for everybody else's, as if it did not exist."""
     images = Image.objects.visible_to(request.user)
-    return get_object_or_404(images.select_related("job__workflow"), pk=pk)
+    return get_object_or_404(
+        images.select_related("job__workflow", "job__version"), pk=pk
+    )
 
 
 @login_required
@@ -59,7 +61,7 @@ def _values(image: Image) -> list[tuple[str, object]]:
     """(label, value) of every parameter that the picture was made with."""
     if image.job is None:
         return []
-    labels = {p.name: p.label for p in image.job.workflow.parameters.all()}
+    labels = image.job.version.labels()
     hidden = {"prompt", "negative_prompt"}
     values = image.job.parameters.items()
     return [(labels.get(k, k), v) for k, v in values if k not in hidden]

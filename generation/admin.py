@@ -9,17 +9,19 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.http import person
 from accounts.models import User
 from generation.models import (
     Attempt,
     Duration,
     GroupLimits,
     Job,
-    Parameter,
     PersonLimits,
     Server,
+    Version,
     Workflow,
 )
 
@@ -35,9 +37,18 @@ class TagsField(forms.CharField):
         return list(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
-class ParameterInline(admin.StackedInline[Parameter, Workflow]):
-    model = Parameter
+class VersionInline(admin.TabularInline[Version, Workflow]):
+    """What there is; a version is changed on its own page, and only as a draft."""
+
+    model = Version
+    fk_name = "workflow"
+    fields = readonly_fields = ("number", "note", "author", "created", "published_at")
     extra = 0
+    show_change_link = True
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
 
 
 class WorkflowForm(forms.ModelForm[Workflow]):
@@ -52,19 +63,60 @@ class WorkflowForm(forms.ModelForm[Workflow]):
             "slug",
             "description",
             "published",
+            "audience",
+            "groups",
+            "people",
             "position",
             "server_tags",
-            "graph",
         )
 
 
 @admin.register(Workflow)
 class WorkflowAdmin(admin.ModelAdmin[Workflow]):
     form = WorkflowForm
-    list_display = ("title", "slug", "published", "position")
+    list_display = ("title", "slug", "published", "current", "audience", "position")
     list_editable = ("published", "position")
+    list_select_related = ("current__workflow",)
+    filter_horizontal = ("groups", "people")
     prepopulated_fields = {"slug": ("title",)}
-    inlines = (ParameterInline,)
+    inlines = (VersionInline,)
+
+
+@admin.register(Version)
+class VersionAdmin(admin.ModelAdmin[Version]):
+    """A draft can be changed; a published version is what jobs ran with."""
+
+    list_display = ("workflow", "number", "note", "author", "created", "published_at")
+    list_filter = ("workflow",)
+    fields = ("workflow", "graph", "fields", "note")
+    actions = ("publish",)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Version | None = None
+    ) -> bool:
+        if obj is not None and obj.published_at is not None:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Version | None = None
+    ) -> bool:
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: Version, form: object, change: bool
+    ) -> None:
+        if not change:
+            newest = obj.workflow.newest()
+            obj.number = newest.number + 1 if newest else 1
+            obj.author = person(request)
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Publish: people get this version from now on")
+    def publish(self, request: HttpRequest, queryset: QuerySet[Version]) -> None:
+        for version in queryset.select_related("workflow"):
+            version.workflow.publish(version)
+            self.message_user(request, f"{version} is published.")
 
 
 class ServerForm(forms.ModelForm[Server]):

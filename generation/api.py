@@ -14,9 +14,9 @@ from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from generation import offers, parameters
-from generation.models import Job, Workflow
+from generation.models import Job, Version
 from generation.models.job import Priority
-from generation.submit import MAX_COUNT, submit
+from generation.submit import MAX_COUNT, again, submit
 
 router = Router(tags=["comfyui"])
 
@@ -82,6 +82,10 @@ class TemplatesOut(Schema):
     next: str | None = None
 
 
+class CancelledOut(Schema):
+    cancelled: int
+
+
 def job_out(job: Job) -> JobOut:
     progress = {"fraction": 0.0, "node": None, "step": None, "steps": None}
     shown = {k: v for k, v in job.progress.items() if k in progress}
@@ -124,12 +128,9 @@ def generate(
     idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
 ) -> Status[GenerateOut]:
     """Queue jobs. What `parameters` leaves out takes the template's default."""
-    workflow = Workflow.objects.filter(slug=body.template, published=True).first()
-    if workflow is None:
-        raise NotFound
     jobs = submit(
         person(request),
-        workflow,
+        _template(request, body.template),
         body.parameters,
         count=body.count,
         priority=body.priority,
@@ -158,19 +159,16 @@ def list_jobs(
     return JobsOut(items=[job_out(job) for job in page.items], next=page.next)
 
 
-@router.get("/jobs/{job_id}", response=JobOut)
-def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
-    return job_out(_job(request, job_id))
-
-
-class CancelledOut(Schema):
-    cancelled: int
-
-
+# Before the next route, which would take "cancel" for an id.
 @router.post("/jobs/cancel", response=CancelledOut)
 def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
     """Cancel all my jobs that are not over."""
     return CancelledOut(cancelled=Job.objects.visible_to(person(request)).cancel())
+
+
+@router.get("/jobs/{job_id}", response=JobOut)
+def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    return job_out(_job(request, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel", response=JobOut)
@@ -186,14 +184,22 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
 def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     """Queue a failed or cancelled job again; 409 in any other state."""
     job = _job(request, job_id)
-    if not job.retry():
+    if not again(job):
         raise Conflict("Only a failed or cancelled job can be tried again.")
     return job_out(_job(request, job_id))
 
 
-def template_out(workflow: Workflow) -> TemplateOut:
-    choices = offers.choices_of(workflow)
-    schema = parameters.json_schema(workflow.parameters.all(), choices)
+def _template(request: HttpRequest, slug: str) -> Version:
+    usable = Version.objects.current_for(person(request))
+    found = usable.filter(workflow__slug=slug).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def template_out(version: Version) -> TemplateOut:
+    workflow = version.workflow
+    schema = parameters.json_schema(version.parameters, offers.choices_of(version))
     return TemplateOut(
         slug=workflow.slug,
         title=workflow.title,
@@ -205,14 +211,10 @@ def template_out(workflow: Workflow) -> TemplateOut:
 @router.get("/templates", response=TemplatesOut)
 def list_templates(request: HttpRequest) -> TemplatesOut:
     """Every template that I may use, its parameters as JSON Schema."""
-    published = Workflow.objects.filter(published=True)
-    rows = published.prefetch_related("parameters")
-    return TemplatesOut(items=[template_out(workflow) for workflow in rows])
+    usable = Version.objects.current_for(person(request))
+    return TemplatesOut(items=[template_out(version) for version in usable])
 
 
 @router.get("/templates/{slug}", response=TemplateOut)
 def get_template(request: HttpRequest, slug: str) -> TemplateOut:
-    workflow = Workflow.objects.filter(slug=slug, published=True).first()
-    if workflow is None:
-        raise NotFound
-    return template_out(workflow)
+    return template_out(_template(request, slug))

@@ -15,10 +15,9 @@ from django.forms.boundfield import BoundField
 from accounts.models import User
 from gallery import files
 from generation import offers, outlook, parameters
-from generation.models import Job, Parameter, Server, Workflow
+from generation.fields import Kind, Parameter
+from generation.models import Job, Server, Version
 from generation.submit import MAX_COUNT, Invalid, input_folder, submit
-
-Kind = Parameter.Kind
 
 
 class GenerateForm(forms.Form):
@@ -29,15 +28,15 @@ class GenerateForm(forms.Form):
 
     def __init__(
         self,
-        workflow: Workflow,
+        version: Version,
         owner: User,
         data: Mapping[str, Any] | None = None,
         uploads: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,
     ) -> None:
-        self.workflow, self.owner = workflow, owner
-        self.parameters = list(workflow.parameters.all())
-        self.choices = offers.choices_of(workflow)
+        self.version, self.workflow, self.owner = version, version.workflow, owner
+        self.parameters = version.parameters
+        self.choices = offers.choices_of(version)
         super().__init__(data, uploads, initial=dict(initial or {}))  # type: ignore[arg-type]
         for parameter in self.parameters:
             self.fields[parameter.name] = self._field(parameter)
@@ -64,7 +63,7 @@ class GenerateForm(forms.Form):
         values = {
             p.name: parameters.default(p, self.choices(p)) for p in self.parameters
         }
-        graph = parameters.resolve(self.workflow.graph, self.parameters, values)
+        graph = parameters.resolve(self.version.graph, self.parameters, values)
         tags = self.workflow.server_tags
         servers = [server for server in Server.taking_jobs() if server.catalog_id]
         if any(not s.lacks(graph) and not s.lacks_tags(tags) for s in servers):
@@ -94,8 +93,14 @@ class GenerateForm(forms.Form):
 
     def _grouped(self, *, advanced: bool) -> Iterator[tuple[str, list[BoundField]]]:
         shown = [p for p in self.parameters if p.advanced == advanced]
-        for group, members in groupby(shown, key=lambda p: str(p.group)):
+        for group, members in groupby(shown, key=lambda p: p.group):
             yield group, [self[p.name] for p in members]
+
+    def show_errors(self, errors: Mapping[str, str]) -> None:
+        """Beside the fields of a form that was not sent yet: what the server said."""
+        self.cleaned_data: dict[str, Any] = {}
+        for name, sentence in errors.items():
+            self.add_error(name if name in self.fields else None, sentence)
 
     @property
     def advanced_has_errors(self) -> bool:
@@ -121,7 +126,7 @@ class GenerateForm(forms.Form):
             return []
         try:
             return submit(
-                self.owner, self.workflow, given, count=count, priority=priority
+                self.owner, self.version, given, count=count, priority=priority
             )
         except Invalid as exc:
             for name, sentence in exc.errors.items():
@@ -132,7 +137,10 @@ class GenerateForm(forms.Form):
         upload = given.get(parameter.name)
         if isinstance(upload, UploadedFile):
             try:
-                given[parameter.name] = keep_input(self.owner, upload)
+                key = keep_input(self.owner, upload)
+                given[parameter.name] = key
+                # Should another value be wrong, it need not be chosen again.
+                self.initial[parameter.name] = key
             except files.BadPicture as exc:
                 self.add_error(parameter.name, str(exc))
         else:

@@ -15,8 +15,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import person
-from generation import outlook
-from generation.models import Attempt, Job, QueueState, Server, Workflow
+from generation import offers, outlook
+from generation.models import Attempt, Job, QueueState, Server, Version
 from generation.models.job import AttemptState, JobStatus
 from generation.wake import wake
 
@@ -52,24 +52,29 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    workflow: Workflow
+    version: Version
     cells: list[Cell]
 
     @property
     def runs_nowhere(self) -> bool:
-        return not any(c.known and not c.lacks for c in self.cells)
+        """No server that is switched on can; one that was not seen yet might."""
+        cells = [cell for cell in self.cells if cell.server.enabled]
+        return bool(cells) and all(cell.known and cell.lacks for cell in cells)
 
 
-def matrix(workflows: Sequence[Workflow], servers: Sequence[Server]) -> list[Row]:
+def matrix(versions: Sequence[Version], servers: Sequence[Server]) -> list[Row]:
     """Every template × every server."""
-    return [Row(w, [_cell(w, s) for s in servers]) for w in workflows]
+    return [Row(v, [_cell(v, s) for s in servers]) for v in versions]
 
 
-def _cell(workflow: Workflow, server: Server) -> Cell:
-    lacks = [str(lack) for lack in server.lacks(workflow.graph)]
-    tags = server.lacks_tags(workflow.server_tags)
-    lacks += [f"is not tagged {tag}" for tag in tags]
-    return Cell(server, tuple(lacks), known=server.catalog_id is not None)
+def _cell(version: Version, server: Server) -> Cell:
+    catalog = server.catalog_view()
+    if catalog is None:
+        return Cell(server, (), known=False)
+    # As it would be sent there: where people choose a model, any will do.
+    graph = offers.with_defaults(version, catalog)
+    lacks = server.lacking(version.workflow.server_tags, graph)
+    return Cell(server, tuple(lacks), known=True)
 
 
 @staff
@@ -80,7 +85,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     servers = list(Server.objects.annotate(in_flight=in_flight))
     context: dict[str, Any] = {
         "servers": servers,
-        "matrix": matrix(list(Workflow.objects.filter(published=True)), servers),
+        "matrix": matrix(list(Version.objects.of_published()), servers),
         "queue": QueueState.load(),
         "order": outlook.order(),
         "queued": Job.objects.filter(status=JobStatus.QUEUED).count(),
@@ -92,10 +97,15 @@ def server_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change_queue(request: HttpRequest) -> HttpResponse:
     """Pause or resume: nothing new goes to any server; what runs goes on."""
-    state = QueueState.load()
-    state.paused = request.POST.get("do") == "pause"
-    state.reason = request.POST.get("reason", "")[:200] if state.paused else ""
-    state.save()
+    deed = request.POST.get("do", "")
+    if deed not in ("pause", "resume"):
+        messages.error(request, "That is nothing that can be done to the queue.")
+        return redirect("generation:server-list")
+    paused = deed == "pause"
+    reason = request.POST.get("reason", "").strip()[:200] if paused else ""
+    state, _ = QueueState.objects.update_or_create(
+        pk=1, defaults={"paused": paused, "reason": reason}
+    )
     what = "paused" if state.paused else "resumed"
     log_deed(request, state, f"Queue {what}. {state.reason}".strip())
     outlook.forget()
@@ -119,6 +129,9 @@ SERVER_DEEDS: dict[str, tuple[dict[str, bool], str]] = {
 def change_server(request: HttpRequest, pk: int) -> HttpResponse:
     server = get_object_or_404(Server, pk=pk)
     deed = request.POST.get("do", "")
+    if deed == "give-up" and server.state == Server.State.ONLINE:
+        messages.error(request, f"{server.name} answers: what it holds is not lost.")
+        return redirect("generation:server-list")
     if deed == "give-up":
         text = _give_up(server)
     elif deed in SERVER_DEEDS:

@@ -1,7 +1,4 @@
-"""From what a person typed to a checked value and a resolved graph. Pure.
-
-Works on anything with the attributes of `models.Parameter`; no queries.
-"""
+"""From what a person typed to a checked value and a resolved graph. Pure."""
 
 from __future__ import annotations
 
@@ -10,35 +7,22 @@ import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from generation.comfy.graph import set_inputs
+from generation.fields import Kind, Parameter
 
 MAX_TEXT = 20_000
 MAX_SHORT_TEXT = 1_000
 MAX_SEED = 2**64 - 1
 # Random seeds stay below 2**53, so that JSON and JavaScript keep them exactly.
 MAX_RANDOM_SEED = 2**53 - 1
-CHOICE_KINDS = ("choice", "model", "sampler", "scheduler")
+CHOICE_KINDS = (Kind.CHOICE, Kind.MODEL, Kind.SAMPLER, Kind.SCHEDULER)
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 RANDOM = (None, "", "random", -1, "-1")
 
 
-class ParameterLike(Protocol):
-    name: Any
-    label: Any
-    kind: Any
-    targets: Any
-    default: Any
-    minimum: Any
-    maximum: Any
-    step: Any
-    choices: Any
-    required: Any
-    help_text: Any
-
-
-Choices = Callable[[Any], "Sequence[str] | None"]
+Choices = Callable[[Parameter], "Sequence[str] | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +38,7 @@ class Wrong(Exception):
 
 
 def clean(
-    parameters: Iterable[ParameterLike],
+    parameters: Iterable[Parameter],
     given: Mapping[str, Any],
     choices: Choices,
 ) -> Cleaned:
@@ -75,7 +59,7 @@ def clean(
 
 
 def _clean_one(
-    parameter: ParameterLike, given: Mapping[str, Any], choices: Sequence[str] | None
+    parameter: Parameter, given: Mapping[str, Any], choices: Sequence[str] | None
 ) -> Any:
     missing = parameter.name not in given
     value = default(parameter, choices) if missing else given[parameter.name]
@@ -88,7 +72,7 @@ def _clean_one(
     return _READERS[parameter.kind](parameter, value, choices)
 
 
-def default(parameter: ParameterLike, choices: Sequence[str] | None) -> Any:
+def default(parameter: Parameter, choices: Sequence[str] | None) -> Any:
     """The default; a choice that no server has becomes the first that one has."""
     value = parameter.default
     if parameter.kind in CHOICE_KINDS and choices and str(value) not in choices:
@@ -132,7 +116,7 @@ def _float(value: Any) -> float:
     return number
 
 
-def _within(parameter: ParameterLike, number: float) -> None:
+def _within(parameter: Parameter, number: float) -> None:
     low, high = parameter.minimum, parameter.maximum
     if low is not None and number < low:
         raise Wrong(f"Choose at least {low:g}.")
@@ -140,7 +124,7 @@ def _within(parameter: ParameterLike, number: float) -> None:
         raise Wrong(f"Choose at most {high:g}.")
 
 
-def _read_integer(parameter: ParameterLike, value: Any, choices: object) -> int:
+def _read_integer(parameter: Parameter, value: Any, choices: object) -> int:
     number = _integer(value)
     _within(parameter, number)
     step = int(parameter.step or 1)
@@ -151,13 +135,13 @@ def _read_integer(parameter: ParameterLike, value: Any, choices: object) -> int:
     return number
 
 
-def _read_float(parameter: ParameterLike, value: Any, choices: object) -> float:
+def _read_float(parameter: Parameter, value: Any, choices: object) -> float:
     number = _float(value)
     _within(parameter, number)
     return number
 
 
-def _read_text(parameter: ParameterLike, value: Any, choices: object) -> str:
+def _read_text(parameter: Parameter, value: Any, choices: object) -> str:
     if not isinstance(value, str):
         raise Wrong("Enter text.")
     limit = MAX_SHORT_TEXT if parameter.kind == "text" else MAX_TEXT
@@ -170,7 +154,7 @@ def _read_text(parameter: ParameterLike, value: Any, choices: object) -> str:
 
 
 def _read_choice(
-    parameter: ParameterLike, value: Any, choices: Sequence[str] | None
+    parameter: Parameter, value: Any, choices: Sequence[str] | None
 ) -> str:
     text = str(value) if isinstance(value, str | int | float) else ""
     if choices is None:
@@ -183,7 +167,7 @@ def _read_choice(
     return text
 
 
-def _read_boolean(parameter: ParameterLike, value: Any, choices: object) -> bool:
+def _read_boolean(parameter: Parameter, value: Any, choices: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "on", "1", "yes"):
@@ -193,7 +177,7 @@ def _read_boolean(parameter: ParameterLike, value: Any, choices: object) -> bool
     raise Wrong("Answer yes or no.")
 
 
-def _read_color(parameter: ParameterLike, value: Any, choices: object) -> str:
+def _read_color(parameter: Parameter, value: Any, choices: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 24:
         return f"#{value:06x}"
     if isinstance(value, str) and COLOR.fullmatch(value):
@@ -201,7 +185,7 @@ def _read_color(parameter: ParameterLike, value: Any, choices: object) -> str:
     raise Wrong("Write the colour as #rrggbb, such as #336699.")
 
 
-def _read_image(parameter: ParameterLike, value: Any, choices: object) -> str:
+def _read_image(parameter: Parameter, value: Any, choices: object) -> str:
     """A key of our storage; the caller has checked that it is the person's own."""
     if not isinstance(value, str) or len(value) > 300:
         raise Wrong("Upload a picture.")
@@ -228,7 +212,7 @@ _READERS: dict[str, Callable[[Any, Any, Any], Any]] = {
 
 def resolve(
     graph: Mapping[str, Any],
-    parameters: Iterable[ParameterLike],
+    parameters: Iterable[Parameter],
     values: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The graph with every value set at each of its targets."""
@@ -239,12 +223,12 @@ def resolve(
             continue
         if parameter.kind == "color":
             value = int(value[1:], 16)
-        settings += [(str(node), name, value) for node, name in parameter.targets]
+        settings += [(node, name, value) for node, name in parameter.targets]
     return set_inputs(graph, settings)
 
 
 def values_from(
-    graph: Mapping[str, Any], parameters: Iterable[ParameterLike]
+    graph: Mapping[str, Any], parameters: Iterable[Parameter]
 ) -> dict[str, Any]:
     """The inverse of `resolve`: the values that a graph has at the targets."""
     values: dict[str, Any] = {}
@@ -267,9 +251,7 @@ _TYPES = {
 }
 
 
-def json_schema(
-    parameters: Iterable[ParameterLike], choices: Choices
-) -> dict[str, Any]:
+def json_schema(parameters: Iterable[Parameter], choices: Choices) -> dict[str, Any]:
     """The parameters of a template as a JSON Schema, for the API."""
     properties = {p.name: _property(p, choices(p)) for p in parameters}
     return {
@@ -279,7 +261,7 @@ def json_schema(
     }
 
 
-def _property(parameter: ParameterLike, choices: Sequence[str] | None) -> Any:
+def _property(parameter: Parameter, choices: Sequence[str] | None) -> Any:
     schema: dict[str, Any] = {
         "title": parameter.label,
         "type": _TYPES.get(parameter.kind, "string"),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import prefetch_related_objects
+from django.db import transaction
 
 from accounts.models import User
 from generation import events, offers, outlook, parameters, usage
-from generation.models import Job, Parameter, Workflow
+from generation.fields import Kind, Parameter
+from generation.models import Job, Version
 from generation.wake import wake
 
 MAX_COUNT = 8
@@ -26,7 +26,7 @@ class Invalid(Exception):
 
 def submit(
     owner: User,
-    workflow: Workflow,
+    version: Version,
     given: Mapping[str, Any],
     *,
     count: int = 1,
@@ -39,45 +39,65 @@ def submit(
     """
     if idempotency_key and (known := _known(owner, idempotency_key)):
         return known
-    jobs = _build(owner, workflow, given, count, priority)
-    if not outlook.can_ever_run(workflow.server_tags, jobs[0].graph):
-        why = outlook.no_server_sentence(workflow.server_tags, jobs[0].graph)
+    jobs = _build(owner, version, given, count, priority)
+    if not outlook.can_ever_run(version.workflow.server_tags, jobs[0].graph):
+        why = outlook.no_server_sentence(version.workflow.server_tags, jobs[0].graph)
         raise Invalid({"template": why})
-    try:
-        usage.check(owner, jobs)
-    except usage.NeverFits as exc:
-        raise Invalid({"count": str(exc)}) from exc
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = f"{idempotency_key}#{index}"
-    try:
-        with transaction.atomic():
-            Job.objects.bulk_create(jobs)
-    except IntegrityError:
-        # The same request came in twice at once: the other one was first.
+    with transaction.atomic():
+        _lock(owner)
+        # The same request may have come in twice at once.
         if idempotency_key and (known := _known(owner, idempotency_key)):
             return known
-        raise
+        _check(owner, jobs)
+        Job.objects.bulk_create(jobs)
     for job in jobs:
         events.announce_job(job.pk, owner.pk)
     wake()
     return jobs
 
 
+def again(job: Job) -> bool:
+    """Queue a failed or cancelled job anew; False if it is neither.
+
+    Raises Invalid or usage.TooMany: it takes a place as a new one does.
+    """
+    if not job.can_retry:
+        return False
+    with transaction.atomic():
+        _lock(job.owner)
+        _check(job.owner, [job])
+        return job.retry()
+
+
+def _lock(owner: User) -> None:
+    """One request of theirs after another, so that none slips past a limit."""
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+
+
+def _check(owner: User, jobs: Sequence[Job]) -> None:
+    try:
+        usage.check(owner, jobs)
+    except usage.NeverFits as exc:
+        raise Invalid({"count": str(exc)}) from exc
+
+
 def _known(owner: User, key: str) -> list[Job]:
-    jobs = owner.jobs.filter(idempotency_key__startswith=f"{key}#")
+    keys = [f"{key}#{index}" for index in range(MAX_COUNT)]
+    jobs = owner.jobs.filter(idempotency_key__in=keys)
     return list(jobs.select_related("workflow").order_by("idempotency_key"))
 
 
 def _build(
     owner: User,
-    workflow: Workflow,
+    version: Version,
     given: Mapping[str, Any],
     count: int,
     priority: str,
 ) -> list[Job]:
-    prefetch_related_objects([workflow], "parameters")  # each job asks for them
-    fields = list(workflow.parameters.all())
-    cleaned = parameters.clean(fields, given, offers.choices_of(workflow))
+    fields = version.parameters
+    cleaned = parameters.clean(fields, given, offers.choices_of(version))
     errors = cleaned.errors | _foreign_pictures(owner, fields, cleaned.values)
     if not 1 <= count <= MAX_COUNT:
         errors["count"] = f"Choose 1 to {MAX_COUNT}."
@@ -88,20 +108,20 @@ def _build(
     jobs = []
     for index in range(count):
         values = _vary(fields, given, cleaned.values, index)
-        graph = parameters.resolve(workflow.graph, fields, values)
-        jobs.append(Job.build(owner, workflow, values, graph, priority))
+        graph = parameters.resolve(version.graph, fields, values)
+        jobs.append(Job.build(owner, version, values, graph, priority))
     return jobs
 
 
 def _foreign_pictures(
-    owner: User, fields: list[Parameter], values: Mapping[str, Any]
+    owner: User, fields: Sequence[Parameter], values: Mapping[str, Any]
 ) -> dict[str, str]:
     """An input picture must lie in its owner's own folder."""
     own = input_folder(owner)
     return {
         field.name: "Upload this picture first."
         for field in fields
-        if field.kind == Parameter.Kind.IMAGE
+        if field.kind == Kind.IMAGE
         and values.get(field.name)
         and not (values[field.name].startswith(own) and ".." not in values[field.name])
     }
@@ -112,7 +132,7 @@ def input_folder(owner: User) -> str:
 
 
 def _vary(
-    fields: list[Parameter],
+    fields: Sequence[Parameter],
     given: Mapping[str, Any],
     values: Mapping[str, Any],
     index: int,
@@ -120,7 +140,7 @@ def _vary(
     """Job `index` of a batch: a fixed seed counts up, a random one is drawn anew."""
     varied = dict(values)
     for field in fields:
-        if field.kind != Parameter.Kind.SEED or index == 0:
+        if field.kind != Kind.SEED or index == 0:
             continue
         fixed = given.get(field.name) not in parameters.RANDOM
         seed = (values[field.name] + index) % (parameters.MAX_SEED + 1)

@@ -19,8 +19,9 @@ from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
 from generation import previews
 from generation.forms import GenerateForm
-from generation.models import Job, Workflow
+from generation.models import Job, Version, Workflow
 from generation.models.job import JobQuerySet
+from generation.submit import Invalid, again
 from generation.usage import TooMany
 
 PAGE = 30
@@ -38,17 +39,18 @@ def _jobs_of(user: User | AnonymousUser) -> JobQuerySet:
     """Their jobs with all that a card shows, in two queries."""
     kept = Prefetch("images", Image.objects.filter(deleted_at=None).order_by("index"))
     jobs = Job.objects.visible_to(user).newest_first()
-    return jobs.select_related("workflow").prefetch_related(kept)
+    return jobs.select_related("workflow").defer("graph").prefetch_related(kept)
 
 
 def _templates_for(user: User) -> Sequence[Workflow]:
     """The published templates, each with `cover`: the person's newest picture of it."""
     pictures = Image.objects.visible_to(user).filter(job__workflow=OuterRef("pk"))
     newest = Subquery(pictures.newest_first().values("pk")[:1])
-    workflows = list(Workflow.objects.filter(published=True).annotate(newest=newest))
-    covers = Image.objects.in_bulk([w.newest for w in workflows if w.newest])
+    workflows = list(Workflow.objects.visible_to(user).annotate(newest_image=newest))
+    pictured = {workflow.pk: vars(workflow)["newest_image"] for workflow in workflows}
+    covers = Image.objects.in_bulk([pk for pk in pictured.values() if pk])
     for workflow in workflows:
-        workflow.cover = covers.get(workflow.newest)  # type: ignore[attr-defined]
+        workflow.cover = covers.get(pictured[workflow.pk])  # type: ignore[attr-defined]
     return workflows
 
 
@@ -74,33 +76,42 @@ def template_list(request: PersonRequest) -> HttpResponse:
 
 @login_required
 def generate(request: PersonRequest, slug: str) -> HttpResponse:
-    workflow = get_object_or_404(Workflow, slug=slug, published=True)
+    usable = Version.objects.current_for(request.user)
+    version = get_object_or_404(usable, workflow__slug=slug)
     if request.method == "POST":
-        return _submit(request, workflow)
-    initial = _settings_of(request, workflow)
-    form = GenerateForm(workflow, request.user, initial=initial)
+        return _submit(request, version)
+    source = _source_of(request, version.workflow)
+    initial = source.parameters if source else {}
+    form = GenerateForm(version, request.user, initial=initial)
+    if source:
+        form.show_errors(source.field_errors)
     return render(request, "generation/generate.html", _page(request, form))
 
 
-def _submit(request: PersonRequest, workflow: Workflow) -> HttpResponse:
+def _submit(request: PersonRequest, version: Version) -> HttpResponse:
     end = "-kept"  # pictures of the settings that are used again
     kept = {k.removesuffix(end): v for k, v in request.POST.items() if k.endswith(end)}
-    form = GenerateForm(workflow, request.user, request.POST, request.FILES, kept)
+    form = GenerateForm(version, request.user, request.POST, request.FILES, kept)
     try:
         jobs = form.submit()
     except TooMany as exc:
         form.add_error(None, str(exc))
-        jobs, status = [], 429
-    else:
-        status = 422
+        response = _not_taken(request, form, 429)
+        response["Retry-After"] = str(exc.retry_after)
+        return response
     if not jobs:
-        template = "_form.html" if request.htmx else "generate.html"
-        context = {"form": form} if request.htmx else _page(request, form)
-        return render(request, f"generation/{template}", context, status=status)
+        return _not_taken(request, form, 422)
     if request.htmx:
         context = {"form": form, "jobs": jobs}
         return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
+
+
+def _not_taken(request: PersonRequest, form: GenerateForm, status: int) -> HttpResponse:
+    """The form with what was typed and what is wrong with it."""
+    template = "_form.html" if request.htmx else "generate.html"
+    context = {"form": form} if request.htmx else _page(request, form)
+    return render(request, f"generation/{template}", context, status=status)
 
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
@@ -112,18 +123,17 @@ def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
     }
 
 
-def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object]:
-    """The values of one's own picture or job that is to be made again."""
+def _source_of(request: PersonRequest, workflow: Workflow) -> Job | None:
+    """One's own job that is to be made again: it, or a picture of it, is named."""
     source = request.GET.get("from", "")
     try:
         pk = UUID(source)
     except ValueError:
-        return {}
+        return None
     image = Image.objects.visible_to(request.user).filter(pk=pk).first()
     source_job = image.job_id if image and image.job_id else pk
     jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
-    found = jobs.filter(pk=source_job).first()
-    return dict(found.parameters) if found else {}
+    return jobs.filter(pk=source_job).first()
 
 
 @login_required
@@ -148,7 +158,7 @@ def job_list(request: PersonRequest) -> HttpResponse:
 @require_safe
 def job(request: PersonRequest, pk: UUID) -> HttpResponse:
     found = get_job_for(request, pk)
-    labels = {p.name: p.label for p in found.workflow.parameters.all()}
+    labels = found.version.labels()
     values = [(labels.get(k, k), v) for k, v in found.parameters.items()]
     context = {
         "job": found,
@@ -196,12 +206,19 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_job_for(request, pk).retry()
+    try:
+        again(get_job_for(request, pk))
+    except TooMany as exc:
+        return _changed(request, pk, str(exc))
+    except Invalid as exc:
+        return _changed(request, pk, " ".join(exc.errors.values()))
     return _changed(request, pk)
 
 
-def _changed(request: PersonRequest, pk: UUID) -> HttpResponse:
+def _changed(request: PersonRequest, pk: UUID, trouble: str = "") -> HttpResponse:
     if request.htmx:
-        context = {"job": get_job_for(request, pk)}
+        context = {"job": get_job_for(request, pk), "trouble": trouble}
         return render(request, "generation/_job_card.html", context)
+    if trouble:
+        messages.error(request, trouble)
     return redirect("generation:job", pk)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.storage import default_storage
 
 from generation.border import in_thread
+from generation.comfy.errors import FileMissing
 from generation.comfy.graph import set_inputs
-from generation.models import Parameter
+from generation.fields import Kind, Target
 
 if TYPE_CHECKING:
     from generation.comfy.client import ComfyClient
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
 
 
 @in_thread
-def _pictures(job: Job) -> list[tuple[list[list[str]], str, bytes]]:
+def _pictures(job: Job) -> list[tuple[tuple[Target, ...], str, bytes]]:
     """(targets, file name, content) of each picture that the job was given."""
     found = []
-    for parameter in job.workflow.parameters.filter(kind=Parameter.Kind.IMAGE):
+    for parameter in job.version.parameters:
         key = job.parameters.get(parameter.name)
-        if key:
-            with default_storage.open(key) as file:
-                found.append((parameter.targets, PurePosixPath(key).name, file.read()))
+        if parameter.kind == Kind.IMAGE and key:
+            found.append((parameter.targets, PurePosixPath(key).name, _read(key)))
     return found
+
+
+def _read(key: str) -> bytes:
+    try:
+        with default_storage.open(key) as file:
+            return bytes(file.read())
+    except FileNotFoundError as exc:
+        raise FileMissing("The picture that this job starts from is gone.") from exc
 
 
 async def upload(client: ComfyClient, job: Job) -> dict[str, Any]:

@@ -15,8 +15,6 @@ import socket
 from pathlib import Path
 from typing import IO
 
-from generation.border import in_thread
-
 log = logging.getLogger(__name__)
 
 
@@ -29,7 +27,6 @@ class Presence:
         self.name = f"{self._machine}{os.getpid()}-{secrets.token_hex(3)}"
         self._held: IO[bytes] | None = None
 
-    @in_thread
     def announce(self) -> None:
         """Take our lock. Without one, our leases alone say that we live."""
         try:

@@ -54,7 +54,7 @@ class Bridge:
 
     async def run(self) -> None:
         log.info("bridge %s starts", self.name)
-        await self._presence.announce()
+        await asyncio.to_thread(self._presence.announce)
         loops = [
             self._for_ever(self._claim),
             self._for_ever(self._renew),
@@ -128,7 +128,8 @@ class Bridge:
 
     @in_thread
     def _orphans(self) -> list[Claim]:
-        found = scheduling.adopt(self.name, self._presence.is_dead)
+        driven = list(self._drives)
+        found = scheduling.adopt(self.name, self._presence.is_dead, driven)
         self._presence.tidy()
         return found
 

@@ -7,7 +7,7 @@ from generation.models.job import Attempt, Job
 from generation.models.limits import GroupLimits, PersonLimits, Usage
 from generation.models.queue import QueueState
 from generation.models.server import Catalog, Server
-from generation.models.workflow import Parameter, Workflow
+from generation.models.workflow import Version, Workflow
 
 __all__ = [
     "Attempt",
@@ -15,10 +15,10 @@ __all__ = [
     "Duration",
     "GroupLimits",
     "Job",
-    "Parameter",
     "PersonLimits",
     "QueueState",
     "Server",
     "Usage",
+    "Version",
     "Workflow",
 ]

@@ -14,13 +14,14 @@ from django.utils import timezone
 
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
+from generation.models.fields import KeptJSONField
 
 
 class Catalog(models.Model):
     """A server's whole `/object_info`, kept once however many servers share it."""
 
     digest = models.CharField(primary_key=True, max_length=64)
-    object_info = models.JSONField()
+    object_info = KeptJSONField()
     created = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -141,6 +142,12 @@ class Server(models.Model):
 
     def lacks_tags(self, wanted: Sequence[str]) -> list[str]:
         return [tag for tag in wanted if tag not in self.tags]
+
+    def lacking(self, tags: Sequence[str], graph: Mapping[str, Any]) -> list[str]:
+        """All that keeps a template from running here, each as it is told."""
+        lacks = [str(lack) for lack in self.lacks(graph)]
+        lacks += [f"is not tagged {tag}" for tag in self.lacks_tags(tags)]
+        return list(dict.fromkeys(lacks))
 
     @staticmethod
     def taking_jobs() -> models.QuerySet[Server]:

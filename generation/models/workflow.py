@@ -1,20 +1,63 @@
-"""Workflow templates and the parameters that make their forms."""
+"""Workflow templates and their versions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.functional import cached_property
+
+from accounts.models import User
+from generation.fields import FREE, BadFields, Parameter, read
+from generation.models.fields import KeptJSONField
+
+
+class Audience(models.TextChoices):
+    EVERYBODY = "everybody", "Everybody"
+    CHOSEN = "chosen", "Chosen groups and people"
+
+
+class WorkflowQuerySet(models.QuerySet["Workflow"]):
+    def published(self) -> WorkflowQuerySet:
+        return self.filter(published=True, current__isnull=False)
+
+    def visible_to(self, user: User | AnonymousUser) -> WorkflowQuerySet:
+        """The published templates that this person may know of."""
+        if user.is_anonymous:
+            return self.none()
+        if user.is_staff:
+            return self.published()
+        chosen = Q(groups__in=user.groups.values("pk")) | Q(people=user.pk)
+        mine = Workflow.objects.filter(chosen).values("pk")
+        everybody = Q(audience=Audience.EVERYBODY)
+        return self.published().filter(everybody | Q(pk__in=mine))
 
 
 class Workflow(models.Model):
-    """A template: a graph in ComfyUI's API format, and what a person may set in it."""
+    """A template: what people see of it, who may use it, and its current version."""
+
+    Audience = Audience
 
     slug = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
-    graph = models.JSONField(help_text="the workflow in ComfyUI's API format")
+    current = models.ForeignKey(
+        "Version", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     published = models.BooleanField(default=False)
+    audience = models.CharField(
+        max_length=10, choices=Audience.choices, default=Audience.EVERYBODY
+    )
+    groups = models.ManyToManyField(Group, blank=True, related_name="workflows")
+    people = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, blank=True, related_name="workflows"
+    )
     server_tags = models.JSONField(
         default=list,
         blank=True,
@@ -24,22 +67,109 @@ class Workflow(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
 
+    objects = WorkflowQuerySet.as_manager()
+
     class Meta:
         ordering = ["position", "title"]
 
     def __str__(self) -> str:
         return self.title
 
+    def newest(self) -> Version | None:
+        return self.versions.order_by("-number").first()
+
+    @transaction.atomic
+    def add_version(
+        self, graph: Mapping[str, Any], parameters: list[Any], author: User | None
+    ) -> Version:
+        """A new draft. Raises ValidationError where graph or fields are wrong."""
+        # The template's row is the lock for the number.
+        Workflow.objects.select_for_update().get(pk=self.pk)
+        newest = self.newest()
+        version = Version(
+            workflow=self,
+            number=newest.number + 1 if newest else 1,
+            graph=dict(graph),
+            fields=parameters,
+            author=author,
+        )
+        version.full_clean()
+        version.save()
+        return version
+
+    def publish(self, version: Version) -> None:
+        """People get this version from now on, a new or an older one."""
+        if version.published_at is None:
+            version.published_at = timezone.now()
+            version.save(update_fields=["published_at"])
+        self.current, self.published = version, True
+        self.save(update_fields=["current", "published", "updated"])
+
+
+class VersionQuerySet(models.QuerySet["Version"]):
+    def current_for(self, user: User | AnonymousUser) -> VersionQuerySet:
+        """Of each template that this person may use, the version that is used now."""
+        visible = Workflow.objects.visible_to(user).values("current")
+        versions = self.filter(pk__in=visible).select_related("workflow")
+        return versions.order_by("workflow__position", "workflow__title")
+
+    def of_published(self) -> VersionQuerySet:
+        """The same, of every template that is published."""
+        published = Workflow.objects.published().values("current")
+        versions = self.filter(pk__in=published).select_related("workflow")
+        return versions.order_by("workflow__position", "workflow__title")
+
+
+class Version(models.Model):
+    """A template's graph and the fields of its form. Never changed once published:
+    a job keeps the version that it ran with.
+    """
+
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.CASCADE, related_name="versions"
+    )
+    number = models.PositiveIntegerField()
+    graph = KeptJSONField(help_text="the workflow in ComfyUI's API format")
+    fields = KeptJSONField(default=list, blank=True, help_text="see generation/fields")
+    note = models.CharField(max_length=300, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    created = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    objects = VersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workflow", "number"], name="version_number_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workflow} {self.number}"
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The fields as values; `clean` has checked them."""
+        return read(self.fields, self.graph)
+
+    def parameter(self, name: str) -> Parameter | None:
+        return next((p for p in self.parameters if p.name == name), None)
+
+    def labels(self) -> dict[str, str]:
+        return {p.name: p.label for p in self.parameters}
+
     def free_text(self) -> frozenset[tuple[str, str]]:
         """(node, input) of what people write, which no server has to know."""
-        kind = Parameter.Kind
-        kinds = {kind.TEXT, kind.LONG_TEXT, kind.COLOR, kind.IMAGE}
-        return frozenset(
-            (str(node), name)
-            for parameter in self.parameters.all()
-            if parameter.kind in kinds
-            for node, name in parameter.targets
-        )
+        free = (p for p in self.parameters if p.kind in FREE)
+        return frozenset((t.node, t.input) for p in free for t in p.targets)
 
     def clean(self) -> None:
         graph = self.graph
@@ -50,66 +180,7 @@ class Workflow(models.Model):
             if not isinstance(node, dict) or not isinstance(node.get("inputs"), dict):
                 message = f"Node {node_id} has no class_type and inputs."
                 raise ValidationError({"graph": message})
-
-
-class Parameter(models.Model):
-    """One field of a template's form; it sets one or several inputs of the graph."""
-
-    class Kind(models.TextChoices):
-        TEXT = "text", "Short text"
-        LONG_TEXT = "long_text", "Long text"
-        INTEGER = "integer", "Whole number"
-        FLOAT = "float", "Number"
-        CHOICE = "choice", "Choice"
-        BOOLEAN = "boolean", "Yes or no"
-        SEED = "seed", "Seed"
-        MODEL = "model", "Model"
-        SAMPLER = "sampler", "Sampler"
-        SCHEDULER = "scheduler", "Scheduler"
-        COLOR = "color", "Colour"
-        IMAGE = "image", "Image"
-
-    workflow = models.ForeignKey(
-        Workflow, on_delete=models.CASCADE, related_name="parameters"
-    )
-    name = models.CharField(
-        max_length=60,
-        validators=[RegexValidator(r"^[a-z][a-z0-9_]*\Z", "Use a-z, 0-9 and _.")],
-    )
-    label = models.CharField(max_length=100)
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    targets = models.JSONField(
-        default=list, help_text='[[node id, input name], …], as in [["6", "text"]]'
-    )
-    default = models.JSONField(null=True, blank=True)
-    minimum = models.FloatField(null=True, blank=True)
-    maximum = models.FloatField(null=True, blank=True)
-    step = models.FloatField(null=True, blank=True)
-    choices = models.JSONField(default=list, blank=True)
-    group = models.CharField(max_length=100, blank=True)
-    position = models.IntegerField(default=0)
-    advanced = models.BooleanField(default=False)
-    required = models.BooleanField(default=True)
-    help_text = models.CharField(max_length=300, blank=True)
-
-    class Meta:
-        ordering = ["position", "id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["workflow", "name"], name="parameter_name_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.label
-
-    def clean(self) -> None:
-        graph = self.workflow.graph if self.workflow_id else {}
-        for target in self.targets:
-            if not (isinstance(target, list) and len(target) == 2):
-                message = 'Write targets as [["6", "text"]].'
-                raise ValidationError({"targets": message})
-            node_id, name = target
-            if node_id not in graph or name not in graph[node_id]["inputs"]:
-                message = f"The graph has no input {name} at node {node_id}."
-                raise ValidationError({"targets": message})
+        try:
+            read(self.fields, graph)
+        except BadFields as exc:
+            raise ValidationError({"fields": exc.errors}) from exc

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from generation.models import Parameter, Workflow
+from generation.models import Workflow
 
 
 def load_starters() -> None:
@@ -21,12 +21,9 @@ def load_starters() -> None:
 
 @transaction.atomic
 def create(starter: dict[str, Any]) -> Workflow:
-    fields = starter.pop("parameters")
-    workflow = Workflow(published=True, **starter)
+    graph, parameters = starter.pop("graph"), starter.pop("parameters")
+    workflow = Workflow(**starter)
     workflow.full_clean()
     workflow.save()
-    for position, field in enumerate(fields):
-        parameter = Parameter(workflow=workflow, position=position, **field)
-        parameter.full_clean()
-        parameter.save()
+    workflow.publish(workflow.add_version(graph, parameters, None))
     return workflow

@@ -90,7 +90,7 @@ def test_a_batch_counts_a_fixed_seed_up(as_alice, alice):
 def test_too_many_waiting_jobs_are_429(as_alice, alice):
     job = make.job(alice)
     Job.objects.bulk_create(
-        Job(owner=alice, workflow=job.workflow, graph=job.graph)
+        Job(owner=alice, workflow=job.workflow, version=job.version, graph=job.graph)
         for _ in range(MAX_QUEUED - 1)
     )
     response = post(as_alice, {"template": "test-card"})

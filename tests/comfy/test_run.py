@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generation.comfy.answers import HistoryEntry, Queue
-from generation.comfy.messages import parse
-from generation.comfy.run import Phase, Run, flatten, results
+from generation.comfy.messages import Progress, parse
+from generation.comfy.run import Phase, Run, RunProgress, flatten, results
 from tests.make import recording
 
 VERDICTS = {
@@ -261,3 +261,12 @@ def test_every_kind_of_output_is_found():
         ("2", "text", "", "hello", False),
         ("3", "new_kind", "c.bin", None, False),
     ]
+
+
+def test_a_run_that_another_followed_goes_on_from_where_the_bar_stood():
+    """A bridge that adopts a run knows only what the page shows of it."""
+    shown = RunProgress(fraction=0.6, node="KSampler", step=12, steps=20)
+    run = Run("p", {"1": {}, "2": {}}, shown)
+    assert run.progress == shown
+    run.receive(Progress(node="1", value=1, max=20, prompt_id="p"))
+    assert run.progress.fraction == 0.6

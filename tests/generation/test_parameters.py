@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from generation import parameters
+from generation.fields import Kind, Parameter, Target
 
 odd = st.one_of(
     st.none(),
@@ -21,20 +20,8 @@ odd = st.one_of(
 
 
 def parameter(kind, **fields):
-    defaults = {
-        "name": "p",
-        "label": "P",
-        "kind": kind,
-        "targets": [["1", "value"]],
-        "default": None,
-        "minimum": None,
-        "maximum": None,
-        "step": None,
-        "choices": [],
-        "required": True,
-        "help_text": "",
-    }
-    return SimpleNamespace(**(defaults | fields))
+    fields.setdefault("targets", (Target("1", "value"),))
+    return Parameter(name="p", label="P", kind=Kind(kind), **fields)
 
 
 def clean(field, value, choices=None):

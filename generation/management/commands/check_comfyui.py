@@ -14,13 +14,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
-from generation import parameters
+from generation import offers
 from generation.bootstrap import keep_servers
 from generation.comfy.answers import SystemStats
 from generation.comfy.catalog import Catalog
 from generation.comfy.errors import ComfyError
 from generation.comfy.socket import Connected, Disconnected, listen
-from generation.models import Parameter, Server, Workflow
+from generation.models import Server, Version
 from lifeos import env
 
 GIB = 1024**3
@@ -65,12 +65,12 @@ class Command(BaseCommand):
     def _check_templates(self, catalog: Catalog) -> bool:
         """Every template, and whether any of them runs here."""
         runs = []
-        for workflow in Workflow.objects.filter(published=True):
-            lacks = catalog.lacks(_with_defaults(workflow, catalog))
+        for version in Version.objects.of_published():
+            lacks = catalog.lacks(offers.with_defaults(version, catalog))
             runs.append(not lacks)
             text = "; ".join(map(str, lacks)) or "runs"
             self.stdout.write(
-                f"  {'ok  ' if not lacks else '-   '} {workflow.slug}: {text}"
+                f"  {'ok  ' if not lacks else '-   '} {version.workflow.slug}: {text}"
             )
         # A template may be meant for another server; none at all is a fault.
         return any(runs) or not runs
@@ -91,20 +91,6 @@ class Command(BaseCommand):
     def _line(self, good: bool, what: str, text: str) -> None:
         style: Callable[[str], str] = self.style.SUCCESS if good else self.style.ERROR
         self.stdout.write(f"  {style('ok  ' if good else 'FAIL')} {what}: {text}")
-
-
-def _with_defaults(workflow: Workflow, catalog: Catalog) -> dict[str, Any]:
-    """The graph as it would be sent: a missing model becomes one that is there."""
-    fields = list(workflow.parameters.exclude(kind=Parameter.Kind.IMAGE))
-
-    def choices(field: Parameter) -> tuple[str, ...] | None:
-        if field.kind not in parameters.CHOICE_KINDS or not field.targets:
-            return None
-        node, name = field.targets[0]
-        return catalog.choices(workflow.graph[node]["class_type"], name)
-
-    values = {f.name: parameters.default(f, choices(f)) for f in fields}
-    return parameters.resolve(workflow.graph, fields, values)
 
 
 async def _ask(server: Server) -> tuple[SystemStats, float, dict[str, Any]]:

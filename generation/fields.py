@@ -1,0 +1,251 @@
+"""The fields of a template's form: what a person may set, and where it goes. Pure.
+
+Stored as JSON with each version of a template, so that a version is one whole. `read`
+is the only way from that JSON to values, and names everything that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+MAX_FIELDS = 200
+MAX_LABEL, MAX_HELP = 100, 300
+
+
+class Kind(StrEnum):
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    INTEGER = "integer"
+    FLOAT = "float"
+    CHOICE = "choice"
+    BOOLEAN = "boolean"
+    SEED = "seed"
+    MODEL = "model"
+    SAMPLER = "sampler"
+    SCHEDULER = "scheduler"
+    COLOR = "color"
+    IMAGE = "image"
+
+
+LABELS = {
+    Kind.TEXT: "Short text",
+    Kind.LONG_TEXT: "Long text",
+    Kind.INTEGER: "Whole number",
+    Kind.FLOAT: "Number",
+    Kind.CHOICE: "Choice",
+    Kind.BOOLEAN: "Yes or no",
+    Kind.SEED: "Seed",
+    Kind.MODEL: "Model",
+    Kind.SAMPLER: "Sampler",
+    Kind.SCHEDULER: "Scheduler",
+    Kind.COLOR: "Colour",
+    Kind.IMAGE: "Picture",
+}
+# What no server has to know: people write or bring it.
+FREE = frozenset({Kind.TEXT, Kind.LONG_TEXT, Kind.COLOR, Kind.IMAGE})
+
+
+class Target(NamedTuple):
+    """An input of the graph."""
+
+    node: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One field of a form; it sets one or several inputs of the graph.
+
+    `choices` narrows what the servers offer. `slider` shows a number as one.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    targets: tuple[Target, ...] = ()
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = True
+    help_text: str = ""
+    group: str = ""
+    advanced: bool = False
+    slider: bool = False
+
+
+class BadFields(Exception):
+    """`errors`: a sentence for each thing that is wrong."""
+
+    def __init__(self, errors: Iterable[str]) -> None:
+        self.errors = list(errors)
+        super().__init__(" ".join(self.errors))
+
+
+def read(raw: object, graph: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """The parameters in order. Raises BadFields, which names every fault."""
+    if not isinstance(raw, list):
+        raise BadFields(["The fields of a template are a list."])
+    if len(raw) > MAX_FIELDS:
+        raise BadFields([f"A form has at most {MAX_FIELDS} fields."])
+    found: list[Parameter] = []
+    errors: list[str] = []
+    for number, entry in enumerate(raw, 1):
+        reader = _Reader(entry, graph)
+        parameter = reader.parameter()
+        if parameter is not None and any(p.name == parameter.name for p in found):
+            reader.errors.append("another field has this name already.")
+        where = f"Field {number}" + (f" ({parameter.name})" if parameter else "")
+        errors += [f"{where}: {error}" for error in reader.errors]
+        if parameter is not None:
+            found.append(parameter)
+    if errors:
+        raise BadFields(errors)
+    return tuple(found)
+
+
+def write(parameters: Iterable[Parameter]) -> list[dict[str, Any]]:
+    """The inverse of `read`: JSON without what says nothing."""
+    return [_plain(parameter) for parameter in parameters]
+
+
+def _plain(parameter: Parameter) -> dict[str, Any]:
+    plain = asdict(parameter)
+    plain["kind"] = str(parameter.kind)
+    plain["targets"] = [list(target) for target in parameter.targets]
+    plain["choices"] = list(parameter.choices)
+    empty: dict[str, Any] = {"required": True, "advanced": False, "slider": False}
+    return {
+        name: value
+        for name, value in plain.items()
+        if value not in (None, "", []) and (name, value) not in empty.items()
+    }
+
+
+@dataclass
+class _Reader:
+    """Reads one entry; what is wrong collects in `errors`."""
+
+    raw: object
+    graph: Mapping[str, Any]
+    errors: list[str] = field(default_factory=list)
+
+    def parameter(self) -> Parameter | None:
+        if not isinstance(self.raw, Mapping):
+            self.errors.append("this is no object.")
+            return None
+        entry = self.raw
+        known = Parameter.__dataclass_fields__
+        self.errors += [
+            f"“{str(name)[:40]}” is nothing that a field has."
+            for name in entry
+            if name not in known
+        ]
+        name, kind = entry.get("name"), entry.get("kind")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            self.errors.append("the name is written with a-z, 0-9 and _.")
+            return None
+        if not isinstance(kind, str) or kind not in list(Kind):
+            self.errors.append(f"“{str(kind)[:40]}” is no kind of field.")
+            return None
+        limits = {key: self._number(key) for key in ("minimum", "maximum", "step")}
+        self._check_limits(limits)
+        return Parameter(
+            name=name,
+            label=self._text("label", MAX_LABEL) or name,
+            kind=Kind(kind),
+            targets=self._targets(),
+            default=self._default(),
+            choices=self._choices(),
+            required=self._flag("required", True),
+            help_text=self._text("help_text", MAX_HELP),
+            group=self._text("group", MAX_LABEL),
+            advanced=self._flag("advanced", False),
+            slider=self._flag("slider", False),
+            **limits,
+        )
+
+    def _get(self, name: str) -> Any:
+        assert isinstance(self.raw, Mapping)
+        return self.raw.get(name)
+
+    def _text(self, name: str, limit: int) -> str:
+        value = self._get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or len(value) > limit:
+            self.errors.append(f"{name} is text of at most {limit} characters.")
+            return ""
+        return value.strip()
+
+    def _flag(self, name: str, default: bool) -> bool:
+        value = self._get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.errors.append(f"{name} is true or false.")
+        return value is True
+
+    def _number(self, name: str) -> float | None:
+        value = self._get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.errors.append(f"{name} is a number.")
+            return None
+        if not abs(value) < 2**64:  # also refuses NaN
+            self.errors.append(f"{name} is far too large.")
+            return None
+        return value
+
+    def _check_limits(self, limits: Mapping[str, float | None]) -> None:
+        low, high, step = (limits[key] for key in ("minimum", "maximum", "step"))
+        if low is not None and high is not None and low > high:
+            self.errors.append("the minimum is above the maximum.")
+        if step is not None and step <= 0:
+            self.errors.append("the step must be above 0.")
+
+    def _default(self) -> Any:
+        value = self._get("default")
+        if isinstance(value, str) and len(value) > 20_000:
+            self.errors.append("the default is too long.")
+            return None
+        if value is not None and not isinstance(value, str | int | float | bool):
+            self.errors.append("the default is text, a number, true or false.")
+            return None
+        return value
+
+    def _choices(self) -> tuple[str, ...]:
+        value = self._get("choices")
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
+            self.errors.append("choices are a list of texts.")
+            return ()
+        return tuple(dict.fromkeys(value))
+
+    def _targets(self) -> tuple[Target, ...]:
+        value = self._get("targets")
+        if not isinstance(value, list) or not value:
+            self.errors.append('targets are written as [["6", "text"]].')
+            return ()
+        found = []
+        for target in value:
+            pair = target if isinstance(target, list | tuple) else ()
+            if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+                self.errors.append('targets are written as [["6", "text"]].')
+                continue
+            node = self.graph.get(pair[0])
+            inputs = node.get("inputs") if isinstance(node, Mapping) else None
+            if not isinstance(inputs, Mapping) or pair[1] not in inputs:
+                what = f"{pair[1][:60]} at node {pair[0][:40]}"
+                self.errors.append(f"the graph has no input {what}.")
+                continue
+            found.append(Target(*pair))
+        return tuple(found)

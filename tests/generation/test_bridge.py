@@ -1,0 +1,204 @@
+"""One attempt driven against a simulator in this process; who lives, who is dead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from generation import scheduling
+from generation.border import in_thread
+from generation.bridge import drive as driving
+from generation.bridge.drive import Drive
+from generation.bridge.presence import Presence
+from generation.bridge.sockets import Switchboard
+from generation.models import Attempt, Job, Server
+from generation.simulator import Simulator
+from tests import make
+
+
+@pytest.fixture
+async def simulator():
+    async with Simulator(speed=0) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def claimed(simulator, transactional_db):
+    """A job of alice, claimed for the simulator's server."""
+    make.job(make.user("alice"))
+    server = make.server(url=simulator.url)
+    [claim] = scheduling.claim("here", lambda _: "lifeos-test", [server.pk])
+    return claim
+
+
+async def eventually(condition):
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def begin():
+    """A function that drives a claim, for as long as the test lasts."""
+    switchboard, tasks, clients = Switchboard(), [], []
+
+    def begin(claim):
+        client = claim.server.client(claim.attempt.client_id)
+        clients.append(client)
+        until = asyncio.get_running_loop().time() + 12
+        tasks.append(
+            asyncio.create_task(Drive(claim, client, switchboard, until).run())
+        )
+        return tasks[-1]
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await switchboard.close()
+    for client in clients:
+        await client.aclose()
+
+
+@in_thread
+def row(job):
+    return Job.objects.get(pk=job.pk)
+
+
+async def test_a_claim_is_posted_once_and_its_outputs_are_named(
+    simulator, claimed, begin
+):
+    await begin(claimed)
+    job = await row(claimed.job)
+    assert job.status == Job.Status.SAVING
+    attempt = await in_thread(Attempt.objects.get)(job=job)
+    assert attempt.outcome == Attempt.Outcome.SUCCEEDED
+    assert [o["kind"] for o in attempt.outputs] == ["images"]
+    assert simulator.executions == {str(attempt.pk): 1}
+
+
+async def test_a_prompt_that_is_listed_twice_is_taken_back_once(
+    simulator, claimed, begin
+):
+    simulator.faults.hang = True
+    prompt_id = str(claimed.attempt.pk)
+    async with claimed.server.client("lifeos-test") as client:
+        await client.submit(prompt_id, claimed.job.graph)
+        await client.submit(prompt_id, claimed.job.graph)
+        assert (await client.queue()).count(prompt_id) == 2
+        begin(scheduling.Claim(claimed.job, claimed.attempt, claimed.server, True))
+
+        async def once():
+            return (await client.queue()).count(prompt_id) == 1
+
+        await eventually(once)
+        assert (await client.queue()).running == (prompt_id,)
+    assert simulator.executions[prompt_id] == 1
+
+
+async def test_a_stall_is_shown_and_nothing_is_killed(
+    simulator, claimed, begin, monkeypatch
+):
+    monkeypatch.setattr(driving, "WATCHDOG", 0.05)
+    monkeypatch.setattr(driving, "STALLED_AFTER", 0.3)
+    simulator.faults.hang = True
+    task = begin(claimed)
+
+    async def told():
+        return "No sign of progress" in (await row(claimed.job)).progress.get(
+            "note", ""
+        )
+
+    await eventually(told)
+    assert (await row(claimed.job)).status == Job.Status.RUNNING
+    assert not task.done()
+
+
+async def test_a_job_that_was_never_sent_leaves_no_attempt(claimed, begin, simulator):
+    await simulator.stop()
+    await begin(claimed)
+    job = await row(claimed.job)
+    assert (job.status, job.attempts_left) == (Job.Status.QUEUED, Job.MAX_ATTEMPTS)
+    assert not await in_thread(Attempt.objects.exists)()
+
+
+async def test_an_adopted_attempt_counts_as_sent(claimed, begin, simulator):
+    await simulator.stop()
+    adopted = scheduling.Claim(claimed.job, claimed.attempt, claimed.server, True)
+    task = begin(adopted)
+
+    async def noted():
+        return "Asking again" in (await row(claimed.job)).progress.get("note", "")
+
+    await eventually(noted)
+    assert not task.done(), "it may run there, so it is waited for"
+
+
+async def test_nothing_is_posted_once_somebody_else_holds_the_attempt(
+    simulator, claimed, begin, monkeypatch
+):
+    monkeypatch.setattr(driving, "POST_MARGIN", 60.0)  # as after a long pause
+    await in_thread(Attempt.objects.update)(bridge="elsewhere")
+    await begin(claimed)
+    assert simulator.executions == {}
+    assert (await row(claimed.job)).status == Job.Status.DISPATCHED
+
+
+async def test_a_server_that_only_another_bridge_reaches_stays_online(transactional_db):
+    from django.utils import timezone
+
+    from generation.bridge.watch import Watch
+
+    server = await in_thread(make.server)(seen_at=timezone.now(), seen_by="other")
+    watch = Watch("here", lambda s: s.client("lifeos-test"), lambda _: None)
+    await watch.visit(server)
+    assert watch.reachable == set()
+    seen = await in_thread(Server.objects.get)(pk=server.pk)
+    assert seen.state == Server.State.ONLINE
+
+
+# Who is dead ----------------------------------------------------------------------
+
+DIES = """
+import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifeos.settings")
+import django
+django.setup()
+from pathlib import Path
+from generation.bridge.presence import Presence
+bridge = Presence(Path(sys.argv[1]))
+bridge.announce()
+print(bridge.name, flush=True)
+sys.stdin.read()
+os._exit(9)
+"""
+
+
+def test_a_bridge_is_dead_when_its_process_is_and_not_before(tmp_path):
+    other = subprocess.Popen(
+        [sys.executable, "-c", DIES, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LIFEOS_DATA": str(tmp_path)},
+    )
+    name = other.stdout.readline().strip()
+    ours = Presence(tmp_path)
+    ours.announce()
+    assert not ours.is_dead(name)
+    other.communicate()
+    assert ours.is_dead(name)
+    assert not ours.is_dead(ours.name)
+    ours.tidy()
+    assert not ours.is_dead(name), "its file is gone, so nothing is known of it"
+    ours.withdraw()
+    assert list(tmp_path.glob("*.lock")) == []
+
+
+def test_of_other_machines_only_the_lease_tells(tmp_path):
+    (tmp_path / "elsewhere-12-abcdef.lock").touch()
+    assert not Presence(tmp_path).is_dead("elsewhere-12-abcdef")
