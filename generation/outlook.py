@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.utils import timezone
 
@@ -20,8 +20,13 @@ from generation.snapshot import Snapshot
 if TYPE_CHECKING:
     from datetime import datetime
 
+T = TypeVar("T")
+
 # One look at the queue serves all pages of a process for this long.
 FRESH_SECONDS = 1.0
+# A new job needs a new look. But after a burst of so many seconds of looking, looks
+# take at most this part of the time.
+BURST, LOOKING = 0.2, 0.1
 HORIZON = 1000
 # Of those, what an administrator sees.
 SHOWN = 25
@@ -52,9 +57,40 @@ def spoken(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+class _Kept(Generic[T]):
+    """What was read last, for all pages of this process."""
+
+    def __init__(self, read: Callable[[Snapshot], T]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Read anew the next time."""
+        self._found: tuple[datetime, T] | None = None
+        self._at = self._spent = 0.0
+
+    def get(self, since: datetime) -> T:
+        """What is fresh and was read after `since`.
+
+        While many jobs come in at once it may be older than the newest of them.
+        """
+        with self._lock:
+            now = time.monotonic()
+            age = now - self._at
+            spent = max(0.0, self._spent - age * LOOKING)
+            found = self._found
+            is_new = found is not None and (found[0] >= since or spent > BURST)
+            if found is None or age > FRESH_SECONDS or not is_new:
+                snapshot = Snapshot()
+                found = self._found = snapshot.now, self._read(snapshot)
+                self._at = time.monotonic()
+                self._spent = spent + self._at - now
+            return found[1]
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
-    at: float
     seen: datetime
     paused: bool
     forecasts: Mapping[Hashable, fair.Forecast]
@@ -68,41 +104,29 @@ class _Look:
         return len(self.forecasts) < HORIZON
 
 
-_lock = threading.Lock()
-_look: _Look | None = None
-
-
-def forget() -> None:
-    """Look anew the next time."""
-    global _look
-    _look = None
-
-
-def _current(since: datetime) -> _Look:
-    """A look that is fresh, and that saw jobs which were queued at `since`."""
-    global _look
-    with _lock:
-        now = time.monotonic()
-        fresh = _look and now - _look.at <= FRESH_SECONDS and _look.seen >= since
-        if _look is None or not fresh:
-            _look = _new_look(now)
-        return _look
-
-
-def _new_look(at: float) -> _Look:
-    snapshot = Snapshot()
+def _new_look(snapshot: Snapshot) -> _Look:
     line = snapshot.line()
     forecasts = fair.forecast(
         line, snapshot.places(), snapshot.fits, snapshot.expected, HORIZON
     )
     flying = [(one.owner, one.server) for one in snapshot.flying]
     held = frozenset(snapshot.held)
-    return _Look(at, snapshot.now, snapshot.paused, forecasts, held, flying)
+    return _Look(snapshot.now, snapshot.paused, forecasts, held, flying)
+
+
+_look = _Kept(_new_look)
+_flying = _Kept(lambda snapshot: snapshot.flying)
+
+
+def forget() -> None:
+    """Look anew the next time."""
+    _look.forget()
+    _flying.forget()
 
 
 def order() -> list[tuple[Job, fair.Forecast]]:
     """The next jobs of everybody in fair order, for administrators."""
-    forecasts = _current(timezone.now() - timedelta(seconds=FRESH_SECONDS)).forecasts
+    forecasts = _look.get(timezone.now() - timedelta(seconds=FRESH_SECONDS)).forecasts
     first = dict(list(forecasts.items())[:SHOWN])
     jobs = Job.objects.filter(pk__in=list(first), status=JobStatus.QUEUED)
     rows = jobs.select_related("workflow", "owner").defer("graph", "parameters")
@@ -123,13 +147,15 @@ def of(job: Job) -> Outlook:
 
 
 def _queued(job: Job) -> Outlook:
-    look = _current(job.created)
+    look = _look.get(job.created)
     if job.pk not in look.forecasts and look.is_whole:
         # Its row was not committed yet when that look was taken, or it came back.
-        look = _current(timezone.now())
+        look = _look.get(timezone.now())
     found = look.forecasts.get(job.pk)
     if look.paused:
         return Outlook(found.position if found else None, None, _paused_sentence())
+    if found is None and look.seen < job.created:
+        return Outlook()  # so many come in that nobody has looked yet
     if found is None:
         return Outlook(None, None, _why_not(job, look))
     if found.starts_in is None:
@@ -174,14 +200,12 @@ def _why(job: Job, found: fair.Forecast, look: _Look) -> str:
 
 def _dispatched(job: Job) -> Outlook:
     """At a server: what runs there before it, then its own run."""
-    snapshot = Snapshot()
-    own = next((f for f in snapshot.flying if f.job == job.pk), None)
+    flying = _flying.get(job.dispatched_at or job.created)
+    own = next((f for f in flying if f.job == job.pk), None)
     if own is None:
         return Outlook()
-    before = [
-        f for f in snapshot.flying if f.server == own.server and f.elapsed and f != own
-    ]
-    known = snapshot.durations.expected(job.workflow_id, job.size, own.server)
+    before = [f for f in flying if f.server == own.server and f.elapsed and f != own]
+    known = durations.current().expected(job.workflow_id, job.size, own.server)
     if known is None:
         return Outlook()
     seconds = sum(f.remaining for f in before) + own.remaining
