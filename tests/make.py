@@ -31,6 +31,12 @@ def user(name, **fields):
     return User.objects.create_user(name, password=f"{name}-password", **fields)
 
 
+def starter(slug):
+    """A starter's JSON, without the database."""
+    path = Path(starters.__file__).parent / f"{slug}.json"
+    return json.loads(path.read_text())
+
+
 def workflow(slug="test-card"):
     starters.load_starters()
     return Workflow.objects.get(slug=slug)
