@@ -156,7 +156,7 @@ def _size(graph: Mapping[str, Any]) -> tuple[int | None, int | None]:
         inputs = node["inputs"]
         width, height = _integer(inputs.get("width")), _integer(inputs.get("height"))
         if width and height:
-            if "latent" in node["class_type"].lower():
+            if "latent" in str(node.get("class_type")).lower():
                 return width, height
             found = found if found[0] else (width, height)
     return found
