@@ -21,6 +21,7 @@ from generation import previews
 from generation.forms import GenerateForm
 from generation.models import Job, Version, Workflow
 from generation.models.job import JobQuerySet
+from generation.remake import mapped_onto
 from generation.usage import TooMany
 
 PAGE = 30
@@ -79,9 +80,10 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
     version = get_object_or_404(usable, workflow__slug=slug)
     if request.method == "POST":
         return _submit(request, version)
-    initial = _settings_of(request, version.workflow)
-    form = GenerateForm(version, request.user, initial=initial)
-    return render(request, "generation/generate.html", _page(request, form))
+    mapped = mapped_onto(request.user, request.GET.get("from", ""), version)
+    form = GenerateForm(version, request.user, initial=mapped.values)
+    context = _page(request, form) | {"mapped": mapped}
+    return render(request, "generation/generate.html", context)
 
 
 def _submit(request: PersonRequest, version: Version) -> HttpResponse:
@@ -112,20 +114,6 @@ def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
         "workflow": form.workflow,
         "jobs": jobs[:RECENT],
     }
-
-
-def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, object]:
-    """The values of one's own picture or job that is to be made again."""
-    source = request.GET.get("from", "")
-    try:
-        pk = UUID(source)
-    except ValueError:
-        return {}
-    image = Image.objects.visible_to(request.user).filter(pk=pk).first()
-    source_job = image.job_id if image and image.job_id else pk
-    jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
-    found = jobs.filter(pk=source_job).first()
-    return dict(found.parameters) if found else {}
 
 
 @login_required
