@@ -109,7 +109,9 @@ def fitting(user: User, source: Source) -> list[tuple[Version, Mapped]]:
         mapped = _mapped(source, version, onto)
         if mapped.values:
             found.append((version, mapped))
-    return sorted(found, key=lambda pair: (len(pair[1].notes), -len(pair[1].values)))
+    return sorted(
+        found, key=lambda pair: (len(pair[1].exceptions), -len(pair[1].values))
+    )
 
 
 # Uploads --------------------------------------------------------------------------

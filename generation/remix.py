@@ -94,11 +94,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """Values for the form, and sentences on what did not fit."""
+    """Values for the form, sentences on what did not fit, and, within one template,
+    what another version changes.
+    """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+
+    @property
+    def exceptions(self) -> tuple[str, ...]:
+        """All that is lost, in sentences."""
+        gone = (c for c in self.changes if c.state == "gone")
+        return (
+            *self.notes,
+            *(f"“{c.label}” is no field any more: it was {c.old}." for c in gone),
+        )
 
 
 def from_version(origin: Origin, onto: Onto) -> Mapped:
@@ -112,8 +123,6 @@ def from_version(origin: Origin, onto: Onto) -> Mapped:
             landed[name] = place
             form.offer(place, value, f"“{place.label}”")
     changes = _changes(form, known, origin.values, landed)
-    gone = [c for c in changes if c.state == "gone"]
-    form.notes += [f"“{c.label}” is no field any more: it was {c.old}." for c in gone]
     return Mapped(form.values, tuple(form.notes), tuple(changes))
 
 
@@ -135,8 +144,7 @@ def from_other(origin: Origin, onto: Onto) -> Mapped:
         if place is not None and _alike(source.kind, place.kind):
             form.offer(place, value, f"“{place.label}”")
         elif value != source.default:
-            was = _show(value)
-            form.notes.append(f"“{source.label}” has no field here: it was {was}.")
+            form.notes.append(f"“{source.label}” has no field here: {_was(value)}.")
     return Mapped({**mapped.values, **form.values}, (*mapped.notes, *form.notes))
 
 
@@ -172,7 +180,7 @@ def _without_field(
     for meaning, (label, _, _) in MEANINGS.items():
         value = getattr(settings, meaning)
         if meaning not in found and value not in (None, "", getattr(fixed, meaning)):
-            notes.append(f"{label} has no field here: it was {_show(value)}.")
+            notes.append(f"{label} has no field here: {_was(value)}.")
     return notes + [f"{other} has no field here." for other in settings.others]
 
 
@@ -235,6 +243,11 @@ def _refusal(parameter: Parameter, value: Any, label: str, error: str) -> str:
 def _show(value: object) -> str:
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _was(value: object) -> str:
+    shown = _show(value)
+    return f"it was “{shown}”" if isinstance(value, str) else f"it was {shown}"
 
 
 def _choice(value: object, offered: Iterable[str]) -> object:

@@ -292,7 +292,7 @@ def _without_loras(prompt: str) -> tuple[str, tuple[Lora, ...]]:
     """The prompt without its `<lora:name:0.8>` tags, and the LoRAs."""
     tags = LORA.findall(prompt)[:MAX_LORAS]
     loras = tuple(_lora(name, strength or 1) for name, strength in tags)
-    return (LORA.sub("", prompt).strip() if tags else prompt), loras
+    return (LORA.sub("", prompt).strip(" ,\n") if tags else prompt), loras
 
 
 # InvokeAI -------------------------------------------------------------------------

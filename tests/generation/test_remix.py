@@ -70,7 +70,8 @@ def test_what_vanished_and_what_is_new_is_told():
     # `detail` goes where `steps` went; `cfg` goes nowhere.
     assert mapped.values["detail"] == 33
     assert mapped.changes == (Change("Guidance", "gone", old="7.0"),)
-    assert mapped.notes == ("“Guidance” is no field any more: it was 7.0.",)
+    assert mapped.notes == ()
+    assert mapped.exceptions == ("“Guidance” is no field any more: it was 7.0.",)
 
 
 def test_a_field_that_is_new_shows_its_default():
