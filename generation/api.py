@@ -13,12 +13,16 @@ from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
-from generation import offers, parameters
+from gallery.models import Image
+from generation import offers, parameters, remake
 from generation.models import Job, Version
 from generation.models.job import Priority
+from generation.remake import CannotRun
 from generation.submit import MAX_COUNT, again, submit
 
 router = Router(tags=["comfyui"])
+# Below /api/gallery: what becomes of a picture is generating, which gallery knows not.
+remakes = Router(tags=["gallery"])
 
 
 class GenerateIn(Schema):
@@ -136,6 +140,10 @@ def generate(
         priority=body.priority,
         idempotency_key=idempotency_key,
     )
+    return Status(202, _queued(jobs))
+
+
+def _queued(jobs: list[Job]) -> GenerateOut:
     queued = [
         QueuedOut(
             id=job.pk,
@@ -145,7 +153,28 @@ def generate(
         )
         for job in jobs
     ]
-    return Status(202, GenerateOut(jobs=queued))
+    return GenerateOut(jobs=queued)
+
+
+@remakes.post("/images/{image_id}/run-again", response={202: GenerateOut})
+def run_again(
+    request: HttpRequest,
+    image_id: UUID,
+    idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
+) -> Status[GenerateOut]:
+    """Make my picture again as it was: its own version and resolved workflow.
+
+    409 when it cannot be; today's version is what `generate` runs.
+    """
+    user = person(request)
+    image = Image.objects.visible_to(user).filter(pk=image_id).first()
+    if image is None:
+        raise NotFound
+    try:
+        jobs = remake.run_again(user, image, idempotency_key)
+    except CannotRun as exc:
+        raise Conflict(str(exc)) from exc
+    return Status(202, _queued(jobs))
 
 
 @router.get("/jobs", response=JobsOut)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -37,9 +37,24 @@ def submit(
 
     Raises Invalid or usage.TooMany. The same key again returns the same jobs.
     """
+    return enqueue(
+        owner,
+        version,
+        lambda: _build(owner, version, given, count, priority),
+        idempotency_key,
+    )
+
+
+def enqueue(
+    owner: User,
+    version: Version,
+    build: Callable[[], list[Job]],
+    idempotency_key: str | None = None,
+) -> list[Job]:
+    """Queue what `build` makes, within the owner's limits; raises as `submit` does."""
     if idempotency_key and (known := _known(owner, idempotency_key)):
         return known
-    jobs = _build(owner, version, given, count, priority)
+    jobs = build()
     if not outlook.can_ever_run(version.workflow.server_tags, jobs[0].graph):
         why = outlook.no_server_sentence(version.workflow.server_tags, jobs[0].graph)
         raise Invalid({"template": why})

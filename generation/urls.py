@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from generation import operate, views
+from generation import again, operate, views
 
 app_name = "generation"
 
@@ -20,6 +20,9 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("generate/", views.template_list, name="template-list"),
     path("generate/<slug:slug>/", views.generate, name="generate"),
+    path("remix/", again.upload, name="remix-upload"),
+    path("remix/<uuid:pk>/", again.choose, name="remix"),
+    path("remix/<uuid:pk>/run/", again.run_again, name="run-again"),
     path("jobs/", views.job_list, name="job-list"),
     path("jobs/cancel/", views.cancel_all, name="cancel-all"),
     path("jobs/<uuid:pk>/", include(job_urls)),

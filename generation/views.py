@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,6 +21,7 @@ from generation import previews
 from generation.forms import GenerateForm
 from generation.models import Job, Version, Workflow
 from generation.models.job import JobQuerySet
+from generation.remake import mapped_onto
 from generation.submit import Invalid, again
 from generation.usage import TooMany
 
@@ -80,12 +81,12 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
     version = get_object_or_404(usable, workflow__slug=slug)
     if request.method == "POST":
         return _submit(request, version)
-    source = _source_of(request, version.workflow)
-    initial = source.parameters if source else {}
-    form = GenerateForm(version, request.user, initial=initial)
-    if source:
-        form.show_errors(source.field_errors)
-    return render(request, "generation/generate.html", _page(request, form))
+    source = request.GET.get("from", "")
+    mapped = mapped_onto(request.user, source, version)
+    form = GenerateForm(version, request.user, initial=mapped.values)
+    form.show_errors(_refused(request.user, source))
+    context = _page(request, form) | {"mapped": mapped}
+    return render(request, "generation/generate.html", context)
 
 
 def _submit(request: PersonRequest, version: Version) -> HttpResponse:
@@ -123,17 +124,13 @@ def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
     }
 
 
-def _source_of(request: PersonRequest, workflow: Workflow) -> Job | None:
-    """One's own job that is to be made again: it, or a picture of it, is named."""
-    source = request.GET.get("from", "")
+def _refused(user: User, source: str) -> Mapping[str, str]:
+    """What the server said of the values of one's own job, by field."""
     try:
-        pk = UUID(source)
+        job = Job.objects.visible_to(user).filter(pk=UUID(source)).first()
     except ValueError:
-        return None
-    image = Image.objects.visible_to(request.user).filter(pk=pk).first()
-    source_job = image.job_id if image and image.job_id else pk
-    jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
-    return jobs.filter(pk=source_job).first()
+        return {}
+    return job.field_errors if job else {}
 
 
 @login_required

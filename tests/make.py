@@ -18,7 +18,8 @@ from PIL import Image as Pillow
 from accounts.models import User
 from gallery import files
 from gallery.models import Image
-from generation import parameters, starters
+from generation import parameters, results, starters
+from generation.comfy.graph import describe
 from generation.models import Attempt, Catalog, Job, Server, Workflow
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -30,6 +31,12 @@ def recording(name):
 
 def user(name, **fields):
     return User.objects.create_user(name, password=f"{name}-password", **fields)
+
+
+def starter(slug):
+    """A starter's JSON, without the database."""
+    path = Path(starters.__file__).parent / f"{slug}.json"
+    return json.loads(path.read_text())
 
 
 def workflow(slug="test-card"):
@@ -145,3 +152,16 @@ def image(owner, of=None, **fields):
 
 def upload(name="a.png"):
     return SimpleUploadedFile(name, png(), content_type="image/png")
+
+
+def made_image(owner, slug="test-card", values=None, **fields):
+    """A picture whose job is done, with its provenance, as `results` stores it."""
+    done = job(owner, slug, values, status="done")
+    now = timezone.now()
+    times = {"started_at": now - timedelta(seconds=4), "finished_at": now}
+    run = attempt(done, server(), state="ended", outcome="succeeded", **times)
+    kept = image(owner, done, **fields)
+    made = results.provenance(done, run, describe(done.graph))
+    made.image = kept
+    made.save()
+    return kept

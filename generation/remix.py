@@ -1,0 +1,440 @@
+"""The settings of one picture onto the form of a template. Pure.
+
+What does not fit is told in words, never forced: every value that comes out is one that
+`parameters.clean` takes.
+
+    from_version    made with this very template, in whatever version
+    from_other      made with another template of ours
+    from_settings   made with anything else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from generation.comfy.graph import MODEL_SUFFIXES, is_link, set_inputs
+from generation.fields import Kind, Parameter
+from generation.metadata import Lora, Settings, from_graph
+from generation.parameters import CHOICE_KINDS, Choices, clean, default
+
+NUMBERS = frozenset({Kind.INTEGER, Kind.FLOAT})
+TEXTS = frozenset({Kind.TEXT, Kind.LONG_TEXT})
+FAMILIES = (NUMBERS, TEXTS, frozenset(CHOICE_KINDS))
+SHOWN = 80
+
+# What a setting is called, how fields of that meaning are often named, their kinds.
+MEANINGS: dict[str, tuple[str, tuple[str, ...], frozenset[Kind]]] = {
+    "prompt": ("The prompt", ("prompt", "positive", "positive_prompt", "text"), TEXTS),
+    "negative_prompt": (
+        "The negative prompt",
+        ("negative_prompt", "negative", "without"),
+        TEXTS,
+    ),
+    "model": (
+        "The model",
+        ("model", "checkpoint", "ckpt_name", "unet_name"),
+        frozenset({Kind.MODEL, Kind.CHOICE}),
+    ),
+    "width": ("Width", ("width",), frozenset({Kind.INTEGER})),
+    "height": ("Height", ("height",), frozenset({Kind.INTEGER})),
+    "steps": ("Steps", ("steps",), frozenset({Kind.INTEGER})),
+    "cfg": ("Guidance", ("cfg", "cfg_scale", "guidance"), NUMBERS),
+    "sampler": (
+        "The sampler",
+        ("sampler", "sampler_name"),
+        frozenset({Kind.SAMPLER, Kind.CHOICE}),
+    ),
+    "scheduler": (
+        "The scheduler",
+        ("scheduler",),
+        frozenset({Kind.SCHEDULER, Kind.CHOICE}),
+    ),
+    "seed": ("The seed", ("seed", "noise_seed"), frozenset({Kind.SEED})),
+    "denoise": ("Denoising", ("denoise", "strength"), frozenset({Kind.FLOAT})),
+}
+# One field of such a kind can mean nothing else.
+ALONE = {
+    "seed": Kind.SEED,
+    "model": Kind.MODEL,
+    "sampler": Kind.SAMPLER,
+    "scheduler": Kind.SCHEDULER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a picture was made with: fields and values, and the graph they made."""
+
+    parameters: Sequence[Parameter]
+    values: Mapping[str, Any]
+    graph: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Onto:
+    """A template's form. `folder`: where the person's own input files lie."""
+
+    parameters: Sequence[Parameter]
+    graph: Mapping[str, Any]
+    choices: Choices
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one field: `state` is changed, gone or new."""
+
+    label: str
+    state: str
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """Values for the form, sentences on what did not fit, and, within one template,
+    what another version changes.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def exceptions(self) -> tuple[str, ...]:
+        """All that is lost, in sentences."""
+        gone = (c for c in self.changes if c.state == "gone")
+        return (
+            *self.notes,
+            *(f"“{c.label}” is no field any more: it was {c.old}." for c in gone),
+        )
+
+
+def from_version(origin: Origin, onto: Onto) -> Mapped:
+    """The same template, perhaps changed: by name and kind, then by target."""
+    form = _Form(onto)
+    known = {parameter.name: parameter for parameter in origin.parameters}
+    landed: dict[str, Parameter] = {}
+    for name, value in origin.values.items():
+        place = _place(name, known.get(name), onto.parameters, landed.values())
+        if place is not None:
+            landed[name] = place
+            form.offer(place, value, f"“{place.label}”")
+    changes = _changes(form, known, origin.values, landed)
+    return Mapped(form.values, tuple(form.notes), tuple(changes))
+
+
+def from_other(origin: Origin, onto: Onto) -> Mapped:
+    """Another template: by meaning, and what means nothing known by name and kind."""
+    settings = from_graph(origin.graph)
+    if _same_places(origin.graph, onto):
+        return from_settings(settings, onto)
+    mapped = from_settings(replace(settings, graph=None), onto)
+    told = {p.name for p in meanings(origin.graph, origin.parameters).values()}
+    taken = {p.name for p in meanings(onto.graph, onto.parameters).values()}
+    free = {p.name: p for p in onto.parameters if p.name not in taken}
+    form = _Form(onto)
+    for source in origin.parameters:
+        value = origin.values.get(source.name)
+        if source.name in told or value is None:
+            continue
+        place = free.get(source.name)
+        if place is not None and _alike(source.kind, place.kind):
+            form.offer(place, value, f"“{place.label}”")
+        elif value != source.default:
+            form.notes.append(f"“{source.label}” has no field here: {_was(value)}.")
+    return Mapped({**mapped.values, **form.values}, (*mapped.notes, *form.notes))
+
+
+def from_settings(settings: Settings, onto: Onto) -> Mapped:
+    """Anything else: by the places in a graph that is the same, else by meaning."""
+    form = _Form(onto)
+    found = meanings(onto.graph, onto.parameters)
+    same = settings.graph is not None and _same_places(settings.graph, onto)
+    if settings.graph is not None and same:
+        for parameter in onto.parameters:
+            value = _at_target(settings.graph, parameter)
+            if value is not None:
+                form.offer(parameter, value, f"“{parameter.label}”")
+    else:
+        for meaning, parameter in found.items():
+            value = getattr(settings, meaning)
+            if value is not None and value != "":
+                form.offer(parameter, value, MEANINGS[meaning][0])
+        negative = found.get("negative_prompt")
+        if settings.prompt and not settings.negative_prompt and negative is not None:
+            form.offer(negative, "", "The negative prompt")
+    _offer_loras(form, settings.loras, same)
+    form.notes += _without_field(settings, onto, found)
+    return Mapped(form.values, tuple(form.notes))
+
+
+def _without_field(
+    settings: Settings, onto: Onto, found: Mapping[str, Parameter]
+) -> list[str]:
+    """What the template has no field for, unless it does the same by itself."""
+    fixed = from_graph(onto.graph)
+    notes = []
+    for meaning, (label, _, _) in MEANINGS.items():
+        value = getattr(settings, meaning)
+        if meaning not in found and value not in (None, "", getattr(fixed, meaning)):
+            notes.append(f"{label} has no field here: {_was(value)}.")
+    return notes + [f"{other} has no field here." for other in settings.others]
+
+
+# Fields and values ----------------------------------------------------------------
+
+
+@dataclass
+class _Form:
+    """A form that is being filled; what it does not take collects in `notes`."""
+
+    onto: Onto
+    values: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def offer(self, parameter: Parameter, value: Any, label: str) -> None:
+        """Take the value, or the nearest possible number, or say why not."""
+        if value is None:
+            if not parameter.required and parameter.kind != Kind.SEED:
+                self.values[parameter.name] = None
+            return
+        if parameter.kind == Kind.IMAGE and not self._is_mine(value):
+            self.notes.append(f"{label}: choose the picture again, it is not here.")
+            return
+        offered = self.onto.choices(parameter)
+        if parameter.kind in CHOICE_KINDS and offered:
+            value = _choice(value, offered)
+        taken, error = _cleaned(parameter, value, self.onto.choices)
+        if error and parameter.kind in NUMBERS:
+            nearest = _nearest(parameter, value)
+            taken, still = _cleaned(parameter, nearest, self.onto.choices)
+            if not still:
+                was = _show(value)
+                self.notes.append(
+                    f"{label}: {was} cannot be had; {taken} is the nearest."
+                )
+                error = ""
+        if error:
+            self.notes.append(_refusal(parameter, value, label, error))
+        else:
+            self.values[parameter.name] = taken
+
+    def _is_mine(self, value: object) -> bool:
+        mine = isinstance(value, str) and value.startswith(self.onto.folder)
+        return bool(self.onto.folder) and mine and ".." not in str(value)
+
+
+def _cleaned(parameter: Parameter, value: Any, choices: Choices) -> tuple[Any, str]:
+    done = clean([parameter], {parameter.name: value}, choices)
+    return done.values.get(parameter.name), done.errors.get(parameter.name, "")
+
+
+def _refusal(parameter: Parameter, value: Any, label: str, error: str) -> str:
+    if parameter.kind == Kind.MODEL:
+        return f"The model {_show(value)} is on no server."
+    if parameter.kind in CHOICE_KINDS:
+        return f"{label} {_show(value)} is on no server."
+    return f"{label}: {_show(value)} does not go here. {error}"
+
+
+def _show(value: object) -> str:
+    text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _was(value: object) -> str:
+    shown = _show(value)
+    return f"it was “{shown}”" if isinstance(value, str) else f"it was {shown}"
+
+
+def _choice(value: object, offered: Iterable[str]) -> object:
+    """As the servers write it: other folders and endings are the same file."""
+    choices = list(offered)
+    if value in choices:
+        return value
+    same = [choice for choice in choices if _stem(choice) == _stem(value)]
+    return same[0] if same else value
+
+
+def _stem(name: object) -> str:
+    base = str(name).replace("\\", "/").rsplit("/", 1)[-1].lower()
+    for suffix in MODEL_SUFFIXES:
+        base = base.removesuffix(suffix)
+    return base
+
+
+def _nearest(parameter: Parameter, value: Any) -> Any:
+    """The nearest number within the limits and on the steps."""
+    if isinstance(value, bool):
+        return value
+    try:
+        number = float(value)
+        low, high = parameter.minimum, parameter.maximum
+        if low is not None:
+            number = max(low, number)
+        if high is not None:
+            number = min(high, number)
+        if parameter.kind == Kind.FLOAT:
+            return number
+        step, start = max(1, int(parameter.step or 1)), int(low or 0)
+        whole = start + round((number - start) / step) * step
+        if low is not None and whole < low:
+            whole += step
+        return whole - step if high is not None and whole > high else whole
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+def _alike(one: Kind, other: Kind) -> bool:
+    return one == other or any({one, other} <= family for family in FAMILIES)
+
+
+# The same template ----------------------------------------------------------------
+
+
+def _place(
+    name: str,
+    source: Parameter | None,
+    new: Sequence[Parameter],
+    taken: Iterable[Parameter],
+) -> Parameter | None:
+    """The field that an old value goes into."""
+    used = {parameter.name for parameter in taken}
+    free = [p for p in new if p.name not in used]
+    fitting = [p for p in free if source is None or _alike(source.kind, p.kind)]
+    for parameter in fitting:
+        if parameter.name == name:
+            return parameter
+    if source is None:
+        return None
+    places = {(t.node, t.input) for t in source.targets}
+    for parameter in fitting:
+        if places & {(t.node, t.input) for t in parameter.targets}:
+            return parameter
+    return None
+
+
+def _changes(
+    form: _Form,
+    known: Mapping[str, Parameter],
+    values: Mapping[str, Any],
+    landed: Mapping[str, Parameter],
+) -> list[Change]:
+    found = []
+    for name, old in values.items():
+        place = landed.get(name)
+        if place is None:
+            label = known[name].label if name in known else name
+            if old is not None:
+                found.append(Change(label, "gone", old=_show(old)))
+            continue
+        now = _now(form, place)
+        if now != old:
+            found.append(Change(place.label, "changed", _show(old), _show(now)))
+    filled = {parameter.name for parameter in landed.values()}
+    for parameter in form.onto.parameters:
+        if parameter.name not in filled:
+            shown = "random" if parameter.kind == Kind.SEED else _now(form, parameter)
+            found.append(Change(parameter.label, "new", new=_show(shown)))
+    return found
+
+
+def _now(form: _Form, parameter: Parameter) -> Any:
+    if parameter.name in form.values:
+        return form.values[parameter.name]
+    return default(parameter, form.onto.choices(parameter))
+
+
+# Other templates, other tools -----------------------------------------------------
+
+
+def _same_places(theirs: Mapping[str, Any], onto: Onto) -> bool:
+    """Whether their graph has the same nodes wherever our fields go."""
+    nodes = {target.node for p in onto.parameters for target in p.targets}
+
+    def kind(graph: Mapping[str, Any], node: str) -> object:
+        found = graph.get(node)
+        return found.get("class_type") if isinstance(found, Mapping) else None
+
+    return bool(nodes) and all(kind(theirs, n) == kind(onto.graph, n) for n in nodes)
+
+
+def _at_target(graph: Mapping[str, Any], parameter: Parameter) -> Any:
+    for target in parameter.targets:
+        value = graph[target.node]["inputs"].get(target.input)
+        return None if is_link(value) else value
+    return None
+
+
+def meanings(
+    graph: Mapping[str, Any], parameters: Sequence[Parameter]
+) -> dict[str, Parameter]:
+    """The field of each meaning: by where it goes in the graph, then by its name, then
+    as the only one of its kind.
+    """
+    found = {
+        meaning: parameter
+        for meaning, parameter in _traced(graph, parameters).items()
+        if meaning in MEANINGS and parameter.kind in MEANINGS[meaning][2]
+    }
+    for meaning, (_, usual, kinds) in MEANINGS.items():
+        used = {parameter.name for parameter in found.values()}
+        free = [p for p in parameters if p.kind in kinds and p.name not in used]
+        by_name = [p for name in usual for p in free if p.name == name]
+        alone = [p for p in free if p.kind == ALONE.get(meaning)]
+        if by_name:
+            found.setdefault(meaning, by_name[0])
+        elif len(alone) == 1:
+            found.setdefault(meaning, alone[0])
+    return found
+
+
+def _traced(
+    graph: Mapping[str, Any], parameters: Sequence[Parameter]
+) -> dict[str, Parameter]:
+    """Marks every field in the graph and looks where the marks come out: the one
+    description of graphs that we have serves for reading and for finding. A LoRA's
+    fields are found as `lora 0`, `strength 0` and so on.
+    """
+    marks: dict[object, Parameter] = {}
+    marked: list[tuple[str, str, object]] = []
+    for number, parameter in enumerate(parameters):
+        mark: object = f"\ue000{number}"
+        if parameter.kind in NUMBERS or parameter.kind == Kind.SEED:
+            mark = 10**9 + number
+        elif parameter.kind not in TEXTS and parameter.kind not in CHOICE_KINDS:
+            continue
+        marks[mark] = parameter
+        marked += [(t.node, t.input, mark) for t in parameter.targets]
+    seen = from_graph(set_inputs(graph, marked))
+    told: dict[str, object] = {name: getattr(seen, name) for name in MEANINGS}
+    for number, lora in enumerate(seen.loras):
+        told |= {f"lora {number}": lora.name, f"strength {number}": lora.strength}
+    return {name: marks[value] for name, value in told.items() if value in marks}
+
+
+def _offer_loras(form: _Form, loras: Iterable[Lora], placed: bool) -> None:
+    """Each LoRA into the next field that takes one; `placed`: they are there already.
+
+    Those that the template loads by itself need no field.
+    """
+    places = _traced(form.onto.graph, form.onto.parameters)
+    fixed = from_graph(form.onto.graph).loras
+    have = {_stem(v) for v in form.values.values() if isinstance(v, str)}
+    have |= {_stem(o.name) for n, o in enumerate(fixed) if f"lora {n}" not in places}
+    free = [] if placed else [n for n in range(len(fixed)) if f"lora {n}" in places]
+    for lora in loras:
+        if _stem(lora.name) in have:
+            continue
+        if not free:
+            form.notes.append(f"The LoRA {lora} has no field here.")
+            continue
+        place = places[f"lora {free[0]}"]
+        form.offer(place, lora.name, "The LoRA")
+        if place.name in form.values:
+            strength = places.get(f"strength {free.pop(0)}")
+            if strength is not None:
+                form.offer(strength, lora.strength, f"The strength of {lora.name}")
