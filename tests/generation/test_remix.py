@@ -133,7 +133,7 @@ def test_fields_are_found_by_where_they_go_whatever_they_are_called():
         field("d", Kind.INTEGER, ("3", "steps"), default=1),
     )
     found = remix.meanings(graph, fields)
-    assert {meaning: p.name for meaning, p in found.items()} == {
+    assert {meaning: slot.parameter.name for meaning, slot in found.items()} == {
         "negative_prompt": "a",
         "prompt": "b",
         "cfg": "c",
