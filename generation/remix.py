@@ -12,58 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from generation.comfy.graph import MODEL_SUFFIXES, is_link, set_inputs
-from generation.fields import Kind, Parameter, Target
+from generation.comfy.graph import MODEL_SUFFIXES, is_link
+from generation.fields import Kind, Parameter
+from generation.meanings import (
+    MEANINGS,
+    NUMBER_PARTS,
+    NUMBERS,
+    TEXTS,
+    Slot,
+    meanings,
+    part_of,
+    traced,
+)
 from generation.metadata import Lora, Settings, from_graph
 from generation.parameters import CHOICE_KINDS, Choices, clean, default
 
-NUMBERS = frozenset(kind for kind in Kind if kind in ("integer", "float", "batch"))
 FILES = frozenset(k for k in Kind if k in ("image", "mask", "video", "audio"))
-# Parts of a value that are numbers, where a value has several.
-NUMBER_PARTS = frozenset({"width", "height", "strength"})
-TEXTS = frozenset({Kind.TEXT, Kind.LONG_TEXT})
 FAMILIES = (NUMBERS, TEXTS, frozenset(CHOICE_KINDS))
 SHOWN = 80
-
-# What a setting is called, how fields of that meaning are often named, their kinds.
-MEANINGS: dict[str, tuple[str, tuple[str, ...], frozenset[Kind]]] = {
-    "prompt": ("The prompt", ("prompt", "positive", "positive_prompt", "text"), TEXTS),
-    "negative_prompt": (
-        "The negative prompt",
-        ("negative_prompt", "negative", "without"),
-        TEXTS,
-    ),
-    "model": (
-        "The model",
-        ("model", "checkpoint", "ckpt_name", "unet_name"),
-        frozenset({Kind.MODEL, Kind.CHOICE}),
-    ),
-    "width": ("Width", ("width",), frozenset({Kind.INTEGER})),
-    "height": ("Height", ("height",), frozenset({Kind.INTEGER})),
-    "steps": ("Steps", ("steps",), frozenset({Kind.INTEGER})),
-    "cfg": ("Guidance", ("cfg", "cfg_scale", "guidance"), NUMBERS),
-    "sampler": (
-        "The sampler",
-        ("sampler", "sampler_name"),
-        frozenset({Kind.SAMPLER, Kind.CHOICE}),
-    ),
-    "scheduler": (
-        "The scheduler",
-        ("scheduler",),
-        frozenset({Kind.SCHEDULER, Kind.CHOICE}),
-    ),
-    "seed": ("The seed", ("seed", "noise_seed"), frozenset({Kind.SEED})),
-    "denoise": ("Denoising", ("denoise", "strength"), frozenset({Kind.FLOAT})),
-}
-# One field of such a kind can mean nothing else.
-ALONE = {
-    "seed": Kind.SEED,
-    "model": Kind.MODEL,
-    "sampler": Kind.SAMPLER,
-    "scheduler": Kind.SCHEDULER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +51,6 @@ class Onto:
     graph: Mapping[str, Any]
     choices: Choices
     folder: str = ""
-
-
-class Slot(NamedTuple):
-    """A field, or one part of a field whose value has several."""
-
-    parameter: Parameter
-    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,71 +366,10 @@ def _at_target(graph: Mapping[str, Any], parameter: Parameter) -> Any:
     found: dict[str, Any] = {}
     for target in parameter.targets:
         value = graph[target.node]["inputs"].get(target.input)
-        found.setdefault(_part(target), None if is_link(value) else value)
+        found.setdefault(part_of(target), None if is_link(value) else value)
     if set(found) <= {""}:
         return found.get("")
     return found if None not in found.values() else None
-
-
-def _part(target: Target) -> str:
-    """Which part of a value the target takes; empty: the whole of it."""
-    return str(getattr(target, "part", ""))
-
-
-def meanings(
-    graph: Mapping[str, Any], parameters: Sequence[Parameter]
-) -> dict[str, Slot]:
-    """The field of each meaning: by where it goes in the graph, then by its name, then
-    as the only one of its kind.
-    """
-    found = {
-        meaning: slot
-        for meaning, slot in _traced(graph, parameters).items()
-        if meaning in MEANINGS
-        and (slot.part or slot.parameter.kind in MEANINGS[meaning][2])
-    }
-    for meaning, (_, usual, kinds) in MEANINGS.items():
-        used = {slot.parameter.name for slot in found.values()}
-        free = [p for p in parameters if p.kind in kinds and p.name not in used]
-        by_name = [p for name in usual for p in free if p.name == name]
-        alone = [p for p in free if p.kind == ALONE.get(meaning)]
-        if by_name:
-            found.setdefault(meaning, Slot(by_name[0]))
-        elif len(alone) == 1:
-            found.setdefault(meaning, Slot(alone[0]))
-    return found
-
-
-def _traced(
-    graph: Mapping[str, Any], parameters: Sequence[Parameter]
-) -> dict[str, Slot]:
-    """Marks every field in the graph and looks where the marks come out: the one
-    description of graphs that we have serves for reading and for finding. A LoRA's
-    fields are found as `lora 0`, `strength 0` and so on.
-    """
-    marks: dict[object, Slot] = {}
-    marked: list[tuple[str, str, object]] = []
-    for parameter in parameters:
-        for part in dict.fromkeys(_part(target) for target in parameter.targets):
-            mark = _mark(parameter.kind, part, len(marks))
-            if mark is not None:
-                marks[mark] = Slot(parameter, part)
-                places = (t for t in parameter.targets if _part(t) == part)
-                marked += [(t.node, t.input, mark) for t in places]
-    seen = from_graph(set_inputs(graph, marked))
-    told: dict[str, object] = {name: getattr(seen, name) for name in MEANINGS}
-    for number, lora in enumerate(seen.loras):
-        told |= {f"lora {number}": lora.name, f"strength {number}": lora.strength}
-    return {name: marks[value] for name, value in told.items() if value in marks}
-
-
-def _mark(kind: Kind, part: str, number: int) -> object:
-    """A value of the right type that no graph has."""
-    if part in NUMBER_PARTS or kind in NUMBERS or kind == Kind.SEED:
-        return 10**9 + number
-    if part or kind in TEXTS or kind in CHOICE_KINDS:
-        return f"\ue000{number}"
-    return None
 
 
 def _offer_loras(form: _Form, loras: Iterable[Lora], placed: bool) -> None:
@@ -477,7 +377,7 @@ def _offer_loras(form: _Form, loras: Iterable[Lora], placed: bool) -> None:
 
     Those that the template loads by itself need no field.
     """
-    places = _traced(form.onto.graph, form.onto.parameters)
+    places = traced(form.onto.graph, form.onto.parameters)
     fixed = from_graph(form.onto.graph).loras
     whole = [
         v.get("name") if isinstance(v, Mapping) else v for v in form.values.values()
