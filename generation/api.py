@@ -18,11 +18,11 @@ from generation import offers, parameters, remake
 from generation.models import Job, Version
 from generation.models.job import Priority
 from generation.remake import CannotRun
-from generation.submit import MAX_COUNT, submit
+from generation.submit import MAX_COUNT, again, submit
 
 router = Router(tags=["comfyui"])
 # Below /api/gallery: what becomes of a picture is generating, which gallery knows not.
-again = Router(tags=["gallery"])
+remakes = Router(tags=["gallery"])
 
 
 class GenerateIn(Schema):
@@ -84,6 +84,10 @@ class TemplateOut(Schema):
 class TemplatesOut(Schema):
     items: list[TemplateOut]
     next: str | None = None
+
+
+class CancelledOut(Schema):
+    cancelled: int
 
 
 def job_out(job: Job) -> JobOut:
@@ -152,7 +156,7 @@ def _queued(jobs: list[Job]) -> GenerateOut:
     return GenerateOut(jobs=queued)
 
 
-@again.post("/images/{image_id}/run-again", response={202: GenerateOut})
+@remakes.post("/images/{image_id}/run-again", response={202: GenerateOut})
 def run_again(
     request: HttpRequest,
     image_id: UUID,
@@ -184,19 +188,16 @@ def list_jobs(
     return JobsOut(items=[job_out(job) for job in page.items], next=page.next)
 
 
-@router.get("/jobs/{job_id}", response=JobOut)
-def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
-    return job_out(_job(request, job_id))
-
-
-class CancelledOut(Schema):
-    cancelled: int
-
-
+# Before the next route, which would take "cancel" for an id.
 @router.post("/jobs/cancel", response=CancelledOut)
 def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
     """Cancel all my jobs that are not over."""
     return CancelledOut(cancelled=Job.objects.visible_to(person(request)).cancel())
+
+
+@router.get("/jobs/{job_id}", response=JobOut)
+def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    return job_out(_job(request, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel", response=JobOut)
@@ -212,7 +213,7 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
 def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     """Queue a failed or cancelled job again; 409 in any other state."""
     job = _job(request, job_id)
-    if not job.retry():
+    if not again(job):
         raise Conflict("Only a failed or cancelled job can be tried again.")
     return job_out(_job(request, job_id))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -116,16 +117,16 @@ def write(parameters: Iterable[Parameter]) -> list[dict[str, Any]]:
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:
-    plain = asdict(parameter)
-    plain["kind"] = str(parameter.kind)
-    plain["targets"] = [list(target) for target in parameter.targets]
-    plain["choices"] = list(parameter.choices)
-    empty: dict[str, Any] = {"required": True, "advanced": False, "slider": False}
-    return {
-        name: value
-        for name, value in plain.items()
-        if value not in (None, "", []) and (name, value) not in empty.items()
+    said = {
+        each.name: getattr(parameter, each.name)
+        for each in dataclass_fields(Parameter)
+        if getattr(parameter, each.name) != each.default
     }
+    said["kind"] = str(parameter.kind)
+    said["targets"] = [list(target) for target in parameter.targets]
+    if parameter.choices:
+        said["choices"] = list(parameter.choices)
+    return said
 
 
 @dataclass

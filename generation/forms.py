@@ -96,6 +96,12 @@ class GenerateForm(forms.Form):
         for group, members in groupby(shown, key=lambda p: p.group):
             yield group, [self[p.name] for p in members]
 
+    def show_errors(self, errors: Mapping[str, str]) -> None:
+        """Beside the fields of a form that was not sent yet: what the server said."""
+        self.cleaned_data: dict[str, Any] = {}
+        for name, sentence in errors.items():
+            self.add_error(name if name in self.fields else None, sentence)
+
     @property
     def advanced_has_errors(self) -> bool:
         return any(self[p.name].errors for p in self.parameters if p.advanced)
@@ -131,7 +137,10 @@ class GenerateForm(forms.Form):
         upload = given.get(parameter.name)
         if isinstance(upload, UploadedFile):
             try:
-                given[parameter.name] = keep_input(self.owner, upload)
+                key = keep_input(self.owner, upload)
+                given[parameter.name] = key
+                # Should another value be wrong, it need not be chosen again.
+                self.initial[parameter.name] = key
             except files.BadPicture as exc:
                 self.add_error(parameter.name, str(exc))
         else:

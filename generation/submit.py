@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import User
 from generation import events, offers, outlook, parameters, usage
@@ -58,28 +58,49 @@ def enqueue(
     if not outlook.can_ever_run(version.workflow.server_tags, jobs[0].graph):
         why = outlook.no_server_sentence(version.workflow.server_tags, jobs[0].graph)
         raise Invalid({"template": why})
-    try:
-        usage.check(owner, jobs)
-    except usage.NeverFits as exc:
-        raise Invalid({"count": str(exc)}) from exc
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = f"{idempotency_key}#{index}"
-    try:
-        with transaction.atomic():
-            Job.objects.bulk_create(jobs)
-    except IntegrityError:
-        # The same request came in twice at once: the other one was first.
+    with transaction.atomic():
+        _lock(owner)
+        # The same request may have come in twice at once.
         if idempotency_key and (known := _known(owner, idempotency_key)):
             return known
-        raise
+        _check(owner, jobs)
+        Job.objects.bulk_create(jobs)
     for job in jobs:
         events.announce_job(job.pk, owner.pk)
     wake()
     return jobs
 
 
+def again(job: Job) -> bool:
+    """Queue a failed or cancelled job anew; False if it is neither.
+
+    Raises Invalid or usage.TooMany: it takes a place as a new one does.
+    """
+    if not job.can_retry:
+        return False
+    with transaction.atomic():
+        _lock(job.owner)
+        _check(job.owner, [job])
+        return job.retry()
+
+
+def _lock(owner: User) -> None:
+    """One request of theirs after another, so that none slips past a limit."""
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+
+
+def _check(owner: User, jobs: Sequence[Job]) -> None:
+    try:
+        usage.check(owner, jobs)
+    except usage.NeverFits as exc:
+        raise Invalid({"count": str(exc)}) from exc
+
+
 def _known(owner: User, key: str) -> list[Job]:
-    jobs = owner.jobs.filter(idempotency_key__startswith=f"{key}#")
+    keys = [f"{key}#{index}" for index in range(MAX_COUNT)]
+    jobs = owner.jobs.filter(idempotency_key__in=keys)
     return list(jobs.select_related("workflow").order_by("idempotency_key"))
 
 

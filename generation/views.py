@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -22,6 +22,7 @@ from generation.forms import GenerateForm
 from generation.models import Job, Version, Workflow
 from generation.models.job import JobQuerySet
 from generation.remake import mapped_onto
+from generation.submit import Invalid, again
 from generation.usage import TooMany
 
 PAGE = 30
@@ -80,8 +81,10 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
     version = get_object_or_404(usable, workflow__slug=slug)
     if request.method == "POST":
         return _submit(request, version)
-    mapped = mapped_onto(request.user, request.GET.get("from", ""), version)
+    source = request.GET.get("from", "")
+    mapped = mapped_onto(request.user, source, version)
     form = GenerateForm(version, request.user, initial=mapped.values)
+    form.show_errors(_refused(request.user, source))
     context = _page(request, form) | {"mapped": mapped}
     return render(request, "generation/generate.html", context)
 
@@ -94,17 +97,22 @@ def _submit(request: PersonRequest, version: Version) -> HttpResponse:
         jobs = form.submit()
     except TooMany as exc:
         form.add_error(None, str(exc))
-        jobs, status = [], 429
-    else:
-        status = 422
+        response = _not_taken(request, form, 429)
+        response["Retry-After"] = str(exc.retry_after)
+        return response
     if not jobs:
-        template = "_form.html" if request.htmx else "generate.html"
-        context = {"form": form} if request.htmx else _page(request, form)
-        return render(request, f"generation/{template}", context, status=status)
+        return _not_taken(request, form, 422)
     if request.htmx:
         context = {"form": form, "jobs": jobs}
         return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
+
+
+def _not_taken(request: PersonRequest, form: GenerateForm, status: int) -> HttpResponse:
+    """The form with what was typed and what is wrong with it."""
+    template = "_form.html" if request.htmx else "generate.html"
+    context = {"form": form} if request.htmx else _page(request, form)
+    return render(request, f"generation/{template}", context, status=status)
 
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
@@ -114,6 +122,15 @@ def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
         "workflow": form.workflow,
         "jobs": jobs[:RECENT],
     }
+
+
+def _refused(user: User, source: str) -> Mapping[str, str]:
+    """What the server said of the values of one's own job, by field."""
+    try:
+        job = Job.objects.visible_to(user).filter(pk=UUID(source)).first()
+    except ValueError:
+        return {}
+    return job.field_errors if job else {}
 
 
 @login_required
@@ -186,12 +203,19 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_job_for(request, pk).retry()
+    try:
+        again(get_job_for(request, pk))
+    except TooMany as exc:
+        return _changed(request, pk, str(exc))
+    except Invalid as exc:
+        return _changed(request, pk, " ".join(exc.errors.values()))
     return _changed(request, pk)
 
 
-def _changed(request: PersonRequest, pk: UUID) -> HttpResponse:
+def _changed(request: PersonRequest, pk: UUID, trouble: str = "") -> HttpResponse:
     if request.htmx:
-        context = {"job": get_job_for(request, pk)}
+        context = {"job": get_job_for(request, pk), "trouble": trouble}
         return render(request, "generation/_job_card.html", context)
+    if trouble:
+        messages.error(request, trouble)
     return redirect("generation:job", pk)

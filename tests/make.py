@@ -8,8 +8,10 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image as Pillow
 
@@ -42,11 +44,43 @@ def workflow(slug="test-card"):
     return Workflow.objects.get(slug=slug)
 
 
-def simulator_catalog():
+def fixed_model(name):
+    """A template without a choice of models; it loads this one, twice."""
+    made = workflow("text-to-image")
+    graph, fields = made.current.graph, made.current.fields
+    graph["4"]["inputs"]["ckpt_name"] = name
+    graph["44"] = graph["4"]
+    fields = [field for field in fields if field["name"] != "model"]
+    made.publish(made.add_version(graph, fields, None))
+    return made
+
+
+def copy(original, slug):
+    """Another template, published, like this one."""
+    version = original.current
+    made = Workflow.objects.create(slug=slug, title=slug, position=99)
+    made.publish(made.add_version(version.graph, version.fields, None))
+    return made
+
+
+def group(name, *members):
+    made = Group.objects.create(name=name)
+    made.user_set.add(*members)
+    return made
+
+
+def object_info():
+    """What the simulator offers."""
     from generation import simulator
 
     path = Path(simulator.__file__).parent / "object_info.json"
-    return Catalog.keep(json.loads(path.read_text()))
+    return json.loads(path.read_text())
+
+
+def catalog(without=()):
+    """The digest of the simulator's catalog, without these nodes."""
+    info = object_info()
+    return Catalog.keep({k: v for k, v in info.items() if k not in without})
 
 
 def server(**fields):
@@ -54,7 +88,7 @@ def server(**fields):
         "name": f"gpu-{uuid.uuid4().hex[:6]}",
         "url": f"http://127.0.0.1:1/{uuid.uuid4().hex[:6]}",
         "state": Server.State.ONLINE,
-        "catalog_id": simulator_catalog(),
+        "catalog_id": catalog(),
     }
     return Server.objects.create(**(defaults | fields))
 
@@ -114,6 +148,10 @@ def image(owner, of=None, **fields):
         "prompt": "a lighthouse at dusk",
     }
     return Image.objects.create(owner=owner, **(defaults | fields))
+
+
+def upload(name="a.png"):
+    return SimpleUploadedFile(name, png(), content_type="image/png")
 
 
 def made_image(owner, slug="test-card", values=None, **fields):

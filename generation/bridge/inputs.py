@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.storage import default_storage
 
 from generation.border import in_thread
+from generation.comfy.errors import FileMissing
 from generation.comfy.graph import set_inputs
 from generation.fields import Kind, Target
 
@@ -23,9 +24,16 @@ def _pictures(job: Job) -> list[tuple[tuple[Target, ...], str, bytes]]:
     for parameter in job.version.parameters:
         key = job.parameters.get(parameter.name)
         if parameter.kind == Kind.IMAGE and key:
-            with default_storage.open(key) as file:
-                found.append((parameter.targets, PurePosixPath(key).name, file.read()))
+            found.append((parameter.targets, PurePosixPath(key).name, _read(key)))
     return found
+
+
+def _read(key: str) -> bytes:
+    try:
+        with default_storage.open(key) as file:
+            return bytes(file.read())
+    except FileNotFoundError as exc:
+        raise FileMissing("The picture that this job starts from is gone.") from exc
 
 
 async def upload(client: ComfyClient, job: Job) -> dict[str, Any]:
