@@ -185,8 +185,9 @@ class _Form:
     def offer(self, parameter: Parameter, value: Any, label: str) -> None:
         """Take the value, or the nearest possible number, or say why not."""
         if value is None:
-            if not parameter.required and parameter.kind != Kind.SEED:
-                self.values[parameter.name] = None
+            taken, error = _cleaned(parameter, None, self.onto.choices)
+            if not error and parameter.kind != Kind.SEED:
+                self.values[parameter.name] = taken
             return
         if parameter.kind in FILES and not self._is_mine(value):
             self.notes.append(f"{label}: choose the picture again, it is not here.")
