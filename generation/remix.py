@@ -84,7 +84,9 @@ class Mapped:
 
 
 def from_version(origin: Origin, onto: Onto) -> Mapped:
-    """The same template, perhaps changed: by name and kind, then by target."""
+    """The same template, perhaps changed: by name and kind, then by target, then by
+    meaning, should node and name both be others now.
+    """
     form = _Form(onto)
     known = {parameter.name: parameter for parameter in origin.parameters}
     landed: dict[str, Parameter] = {}
@@ -93,6 +95,7 @@ def from_version(origin: Origin, onto: Onto) -> Mapped:
         if place is not None:
             landed[name] = place
             form.offer(place, value, f"“{place.label}”")
+    _move_by_meaning(form, origin, landed)
     changes = _changes(form, known, origin.values, landed)
     return Mapped(form.values, tuple(form.notes), tuple(changes))
 
@@ -132,16 +135,23 @@ def from_settings(settings: Settings, onto: Onto) -> Mapped:
             if value is not None:
                 form.offer(parameter, value, f"“{parameter.label}”")
     else:
-        _offer_meanings(form, settings, found)
+        told = {meaning: getattr(settings, meaning) for meaning in MEANINGS}
+        _offer_meanings(form, told, found)
+        negative = found.get("negative_prompt")
+        if settings.prompt and not settings.negative_prompt and negative is not None:
+            form.offer(negative.parameter, "", "The negative prompt")
     _offer_loras(form, settings.loras, same)
     form.notes += _without_field(settings, onto, found)
     return Mapped(form.values, tuple(form.notes))
 
 
-def _offer_meanings(form: _Form, settings: Settings, found: Mapping[str, Slot]) -> None:
+def _offer_meanings(
+    form: _Form, told: Mapping[str, Any], found: Mapping[str, Slot]
+) -> None:
+    """`told`: values by meaning. Those that are parts of one field go there at once."""
     parts: dict[str, dict[str, Any]] = {}
     for meaning, (parameter, part) in found.items():
-        value = getattr(settings, meaning)
+        value = told.get(meaning)
         if value is None or value == "":
             continue
         if part:
@@ -153,9 +163,6 @@ def _offer_meanings(form: _Form, settings: Settings, found: Mapping[str, Slot]) 
             usual = parameter.default if isinstance(parameter.default, Mapping) else {}
             whole = {**usual, **parts[parameter.name]}
             form.offer(parameter, whole, f"“{parameter.label}”")
-    negative = found.get("negative_prompt")
-    if settings.prompt and not settings.negative_prompt and negative is not None:
-        form.offer(negative.parameter, "", "The negative prompt")
 
 
 def _without_field(
@@ -315,6 +322,26 @@ def _place(
         if places & {(t.node, t.input) for t in parameter.targets}:
             return parameter
     return None
+
+
+def _move_by_meaning(form: _Form, origin: Origin, landed: dict[str, Parameter]) -> None:
+    """What has no place yet goes into the free fields of the same meaning."""
+    known = {p.name: p for p in origin.parameters if p.name not in landed}
+    if not known:
+        return
+    taken = {parameter.name for parameter in landed.values()}
+    ours = meanings(form.onto.graph, form.onto.parameters)
+    told: dict[str, Any] = {}
+    for meaning, (source, part) in meanings(origin.graph, origin.parameters).items():
+        place = ours.get(meaning)
+        value = origin.values.get(source.name)
+        if source.name not in known or place is None or value is None:
+            continue
+        if place.parameter.name not in taken:
+            whole = isinstance(value, Mapping) and part
+            told[meaning] = value.get(part) if whole else value
+            landed[source.name] = place.parameter
+    _offer_meanings(form, told, ours)
 
 
 def _changes(

@@ -75,6 +75,18 @@ def test_what_vanished_and_what_is_new_is_told():
     assert mapped.exceptions == ("“Guidance” is no field any more: it was 7.0.",)
 
 
+def test_a_field_with_another_name_and_node_is_found_by_its_meaning():
+    made = origin(onto(), prompt="a quay")
+    graph = copy.deepcopy(onto().graph)
+    graph["60"] = graph.pop("6")
+    graph["3"]["inputs"]["positive"] = ["60", 0]
+    words = field("words", Kind.LONG_TEXT, ("60", "text"))
+    now = Onto((*without(onto(), "prompt").parameters, words), graph, choices, FOLDER)
+    mapped = remix.from_version(made, now)
+    assert mapped.values["words"] == "a quay"
+    assert (mapped.notes, mapped.changes) == ((), ())
+
+
 def test_a_field_that_is_new_shows_its_default():
     made = origin(without(onto(), "denoise", "cfg"), prompt="x")
     mapped = remix.from_version(made, onto())
@@ -242,6 +254,12 @@ def test_a_size_is_one_field_of_two_parts():
     assert mapped.values == {"size": {"width": 512, "height": 768}}
     assert "“Size”: 513 × 768 cannot be had; 512 × 768 is the nearest." in mapped.notes
     check(mapped, here)
+    sides = origin(onto(), prompt="x", width=640, height=512)
+    later = Onto(
+        (*without(onto(), "width", "height").parameters, size), here.graph, choices
+    )
+    mapped = remix.from_version(sides, later)
+    assert mapped.values["size"] == {"width": 640, "height": 512}
 
 
 @parts
