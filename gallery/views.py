@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
@@ -70,7 +71,16 @@ def _values(image: Image, made: Provenance | None) -> list[tuple[str, object]]:
     labels = version.labels() if version else {}
     values = source.parameters.items()
     shown = ((k, v) for k, v in values if k not in told and v is not None)
-    return [(labels.get(k, k), v) for k, v in shown]
+    facts = [(labels.get(k, k), _spoken(v)) for k, v in shown]
+    hashes = made.inputs.items() if made else ()
+    return [*facts, *((labels.get(k, k), f"SHA-256 {v}") for k, v in hashes)]
+
+
+def _spoken(value: object) -> object:
+    """A value of several parts, as a size is, in one line."""
+    if isinstance(value, Mapping):
+        return " · ".join(str(part) for part in value.values())
+    return value
 
 
 @login_required

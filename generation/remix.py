@@ -14,53 +14,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from generation.comfy.graph import MODEL_SUFFIXES, is_link, set_inputs
+from generation.comfy.graph import MODEL_SUFFIXES, is_link
 from generation.fields import Kind, Parameter
+from generation.meanings import (
+    MEANINGS,
+    NUMBER_PARTS,
+    NUMBERS,
+    TEXTS,
+    Slot,
+    meanings,
+    part_of,
+    traced,
+)
 from generation.metadata import Lora, Settings, from_graph
 from generation.parameters import CHOICE_KINDS, Choices, clean, default
 
-NUMBERS = frozenset({Kind.INTEGER, Kind.FLOAT})
-TEXTS = frozenset({Kind.TEXT, Kind.LONG_TEXT})
+FILES = frozenset(k for k in Kind if k in ("image", "mask", "video", "audio"))
 FAMILIES = (NUMBERS, TEXTS, frozenset(CHOICE_KINDS))
 SHOWN = 80
-
-# What a setting is called, how fields of that meaning are often named, their kinds.
-MEANINGS: dict[str, tuple[str, tuple[str, ...], frozenset[Kind]]] = {
-    "prompt": ("The prompt", ("prompt", "positive", "positive_prompt", "text"), TEXTS),
-    "negative_prompt": (
-        "The negative prompt",
-        ("negative_prompt", "negative", "without"),
-        TEXTS,
-    ),
-    "model": (
-        "The model",
-        ("model", "checkpoint", "ckpt_name", "unet_name"),
-        frozenset({Kind.MODEL, Kind.CHOICE}),
-    ),
-    "width": ("Width", ("width",), frozenset({Kind.INTEGER})),
-    "height": ("Height", ("height",), frozenset({Kind.INTEGER})),
-    "steps": ("Steps", ("steps",), frozenset({Kind.INTEGER})),
-    "cfg": ("Guidance", ("cfg", "cfg_scale", "guidance"), NUMBERS),
-    "sampler": (
-        "The sampler",
-        ("sampler", "sampler_name"),
-        frozenset({Kind.SAMPLER, Kind.CHOICE}),
-    ),
-    "scheduler": (
-        "The scheduler",
-        ("scheduler",),
-        frozenset({Kind.SCHEDULER, Kind.CHOICE}),
-    ),
-    "seed": ("The seed", ("seed", "noise_seed"), frozenset({Kind.SEED})),
-    "denoise": ("Denoising", ("denoise", "strength"), frozenset({Kind.FLOAT})),
-}
-# One field of such a kind can mean nothing else.
-ALONE = {
-    "seed": Kind.SEED,
-    "model": Kind.MODEL,
-    "sampler": Kind.SAMPLER,
-    "scheduler": Kind.SCHEDULER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +84,9 @@ class Mapped:
 
 
 def from_version(origin: Origin, onto: Onto) -> Mapped:
-    """The same template, perhaps changed: by name and kind, then by target."""
+    """The same template, perhaps changed: by name and kind, then by target, then by
+    meaning, should node and name both be others now.
+    """
     form = _Form(onto)
     known = {parameter.name: parameter for parameter in origin.parameters}
     landed: dict[str, Parameter] = {}
@@ -122,6 +95,7 @@ def from_version(origin: Origin, onto: Onto) -> Mapped:
         if place is not None:
             landed[name] = place
             form.offer(place, value, f"“{place.label}”")
+    _move_by_meaning(form, origin, landed)
     changes = _changes(form, known, origin.values, landed)
     return Mapped(form.values, tuple(form.notes), tuple(changes))
 
@@ -132,8 +106,10 @@ def from_other(origin: Origin, onto: Onto) -> Mapped:
     if _same_places(origin.graph, onto):
         return from_settings(settings, onto)
     mapped = from_settings(replace(settings, graph=None), onto)
-    told = {p.name for p in meanings(origin.graph, origin.parameters).values()}
-    taken = {p.name for p in meanings(onto.graph, onto.parameters).values()}
+    told = {
+        s.parameter.name for s in meanings(origin.graph, origin.parameters).values()
+    }
+    taken = {s.parameter.name for s in meanings(onto.graph, onto.parameters).values()}
     free = {p.name: p for p in onto.parameters if p.name not in taken}
     form = _Form(onto)
     for source in origin.parameters:
@@ -159,20 +135,38 @@ def from_settings(settings: Settings, onto: Onto) -> Mapped:
             if value is not None:
                 form.offer(parameter, value, f"“{parameter.label}”")
     else:
-        for meaning, parameter in found.items():
-            value = getattr(settings, meaning)
-            if value is not None and value != "":
-                form.offer(parameter, value, MEANINGS[meaning][0])
+        told = {meaning: getattr(settings, meaning) for meaning in MEANINGS}
+        _offer_meanings(form, told, found)
         negative = found.get("negative_prompt")
         if settings.prompt and not settings.negative_prompt and negative is not None:
-            form.offer(negative, "", "The negative prompt")
+            form.offer(negative.parameter, "", "The negative prompt")
     _offer_loras(form, settings.loras, same)
     form.notes += _without_field(settings, onto, found)
     return Mapped(form.values, tuple(form.notes))
 
 
+def _offer_meanings(
+    form: _Form, told: Mapping[str, Any], found: Mapping[str, Slot]
+) -> None:
+    """`told`: values by meaning. Those that are parts of one field go there at once."""
+    parts: dict[str, dict[str, Any]] = {}
+    for meaning, (parameter, part) in found.items():
+        value = told.get(meaning)
+        if value is None or value == "":
+            continue
+        if part:
+            parts.setdefault(parameter.name, {})[part] = value
+        else:
+            form.offer(parameter, value, MEANINGS[meaning][0])
+    for parameter in form.onto.parameters:
+        if parameter.name in parts:
+            usual = parameter.default if isinstance(parameter.default, Mapping) else {}
+            whole = {**usual, **parts[parameter.name]}
+            form.offer(parameter, whole, f"“{parameter.label}”")
+
+
 def _without_field(
-    settings: Settings, onto: Onto, found: Mapping[str, Parameter]
+    settings: Settings, onto: Onto, found: Mapping[str, Slot]
 ) -> list[str]:
     """What the template has no field for, unless it does the same by itself."""
     fixed = from_graph(onto.graph)
@@ -198,23 +192,23 @@ class _Form:
     def offer(self, parameter: Parameter, value: Any, label: str) -> None:
         """Take the value, or the nearest possible number, or say why not."""
         if value is None:
-            if not parameter.required and parameter.kind != Kind.SEED:
-                self.values[parameter.name] = None
+            taken, error = _cleaned(parameter, None, self.onto.choices)
+            if not error and parameter.kind != Kind.SEED:
+                self.values[parameter.name] = taken
             return
-        if parameter.kind == Kind.IMAGE and not self._is_mine(value):
+        if parameter.kind in FILES and not self._is_mine(value):
             self.notes.append(f"{label}: choose the picture again, it is not here.")
             return
-        offered = self.onto.choices(parameter)
-        if parameter.kind in CHOICE_KINDS and offered:
+        if offered := self.onto.choices(parameter):
             value = _choice(value, offered)
         taken, error = _cleaned(parameter, value, self.onto.choices)
-        if error and parameter.kind in NUMBERS:
+        if error and (parameter.kind in NUMBERS or isinstance(value, Mapping)):
             nearest = _nearest(parameter, value)
             taken, still = _cleaned(parameter, nearest, self.onto.choices)
             if not still:
-                was = _show(value)
+                was, now = _show(value), _show(taken)
                 self.notes.append(
-                    f"{label}: {was} cannot be had; {taken} is the nearest."
+                    f"{label}: {was} cannot be had; {now} is the nearest."
                 )
                 error = ""
         if error:
@@ -233,6 +227,8 @@ def _cleaned(parameter: Parameter, value: Any, choices: Choices) -> tuple[Any, s
 
 
 def _refusal(parameter: Parameter, value: Any, label: str, error: str) -> str:
+    if isinstance(value, Mapping) and "name" in value:
+        return f"The LoRA {_show(value)} is on no server."
     if parameter.kind == Kind.MODEL:
         return f"The model {_show(value)} is on no server."
     if parameter.kind in CHOICE_KINDS:
@@ -241,6 +237,10 @@ def _refusal(parameter: Parameter, value: Any, label: str, error: str) -> str:
 
 
 def _show(value: object) -> str:
+    if isinstance(value, Mapping) and set(value) == {"width", "height"}:
+        return f"{_show(value['width'])} × {_show(value['height'])}"
+    if isinstance(value, Mapping) and set(value) == {"name", "strength"}:
+        return f"{_show(value['name'])} ({_show(value['strength'])})"
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
@@ -252,6 +252,8 @@ def _was(value: object) -> str:
 
 def _choice(value: object, offered: Iterable[str]) -> object:
     """As the servers write it: other folders and endings are the same file."""
+    if isinstance(value, Mapping):
+        return {**value, "name": _choice(value.get("name"), offered)}
     choices = list(offered)
     if value in choices:
         return value
@@ -266,8 +268,13 @@ def _stem(name: object) -> str:
     return base
 
 
-def _nearest(parameter: Parameter, value: Any) -> Any:
+def _nearest(parameter: Parameter, value: Any, part: str = "") -> Any:
     """The nearest number within the limits and on the steps."""
+    if isinstance(value, Mapping):
+        return {
+            k: _nearest(parameter, v, k) if k in NUMBER_PARTS else v
+            for k, v in value.items()
+        }
     if isinstance(value, bool):
         return value
     try:
@@ -277,7 +284,7 @@ def _nearest(parameter: Parameter, value: Any) -> Any:
             number = max(low, number)
         if high is not None:
             number = min(high, number)
-        if parameter.kind == Kind.FLOAT:
+        if parameter.kind == Kind.FLOAT or part == "strength":
             return number
         step, start = max(1, int(parameter.step or 1)), int(low or 0)
         whole = start + round((number - start) / step) * step
@@ -315,6 +322,26 @@ def _place(
         if places & {(t.node, t.input) for t in parameter.targets}:
             return parameter
     return None
+
+
+def _move_by_meaning(form: _Form, origin: Origin, landed: dict[str, Parameter]) -> None:
+    """What has no place yet goes into the free fields of the same meaning."""
+    known = {p.name: p for p in origin.parameters if p.name not in landed}
+    if not known:
+        return
+    taken = {parameter.name for parameter in landed.values()}
+    ours = meanings(form.onto.graph, form.onto.parameters)
+    told: dict[str, Any] = {}
+    for meaning, (source, part) in meanings(origin.graph, origin.parameters).items():
+        place = ours.get(meaning)
+        value = origin.values.get(source.name)
+        if source.name not in known or place is None or value is None:
+            continue
+        if place.parameter.name not in taken:
+            whole = isinstance(value, Mapping) and part
+            told[meaning] = value.get(part) if whole else value
+            landed[source.name] = place.parameter
+    _offer_meanings(form, told, ours)
 
 
 def _changes(
@@ -363,57 +390,14 @@ def _same_places(theirs: Mapping[str, Any], onto: Onto) -> bool:
 
 
 def _at_target(graph: Mapping[str, Any], parameter: Parameter) -> Any:
+    """The value at the first target, or at the first of each part."""
+    found: dict[str, Any] = {}
     for target in parameter.targets:
         value = graph[target.node]["inputs"].get(target.input)
-        return None if is_link(value) else value
-    return None
-
-
-def meanings(
-    graph: Mapping[str, Any], parameters: Sequence[Parameter]
-) -> dict[str, Parameter]:
-    """The field of each meaning: by where it goes in the graph, then by its name, then
-    as the only one of its kind.
-    """
-    found = {
-        meaning: parameter
-        for meaning, parameter in _traced(graph, parameters).items()
-        if meaning in MEANINGS and parameter.kind in MEANINGS[meaning][2]
-    }
-    for meaning, (_, usual, kinds) in MEANINGS.items():
-        used = {parameter.name for parameter in found.values()}
-        free = [p for p in parameters if p.kind in kinds and p.name not in used]
-        by_name = [p for name in usual for p in free if p.name == name]
-        alone = [p for p in free if p.kind == ALONE.get(meaning)]
-        if by_name:
-            found.setdefault(meaning, by_name[0])
-        elif len(alone) == 1:
-            found.setdefault(meaning, alone[0])
-    return found
-
-
-def _traced(
-    graph: Mapping[str, Any], parameters: Sequence[Parameter]
-) -> dict[str, Parameter]:
-    """Marks every field in the graph and looks where the marks come out: the one
-    description of graphs that we have serves for reading and for finding. A LoRA's
-    fields are found as `lora 0`, `strength 0` and so on.
-    """
-    marks: dict[object, Parameter] = {}
-    marked: list[tuple[str, str, object]] = []
-    for number, parameter in enumerate(parameters):
-        mark: object = f"\ue000{number}"
-        if parameter.kind in NUMBERS or parameter.kind == Kind.SEED:
-            mark = 10**9 + number
-        elif parameter.kind not in TEXTS and parameter.kind not in CHOICE_KINDS:
-            continue
-        marks[mark] = parameter
-        marked += [(t.node, t.input, mark) for t in parameter.targets]
-    seen = from_graph(set_inputs(graph, marked))
-    told: dict[str, object] = {name: getattr(seen, name) for name in MEANINGS}
-    for number, lora in enumerate(seen.loras):
-        told |= {f"lora {number}": lora.name, f"strength {number}": lora.strength}
-    return {name: marks[value] for name, value in told.items() if value in marks}
+        found.setdefault(part_of(target), None if is_link(value) else value)
+    if set(found) <= {""}:
+        return found.get("")
+    return found if None not in found.values() else None
 
 
 def _offer_loras(form: _Form, loras: Iterable[Lora], placed: bool) -> None:
@@ -421,9 +405,12 @@ def _offer_loras(form: _Form, loras: Iterable[Lora], placed: bool) -> None:
 
     Those that the template loads by itself need no field.
     """
-    places = _traced(form.onto.graph, form.onto.parameters)
+    places = traced(form.onto.graph, form.onto.parameters)
     fixed = from_graph(form.onto.graph).loras
-    have = {_stem(v) for v in form.values.values() if isinstance(v, str)}
+    whole = [
+        v.get("name") if isinstance(v, Mapping) else v for v in form.values.values()
+    ]
+    have = {_stem(name) for name in whole if isinstance(name, str)}
     have |= {_stem(o.name) for n, o in enumerate(fixed) if f"lora {n}" not in places}
     free = [] if placed else [n for n in range(len(fixed)) if f"lora {n}" in places]
     for lora in loras:
@@ -432,9 +419,11 @@ def _offer_loras(form: _Form, loras: Iterable[Lora], placed: bool) -> None:
         if not free:
             form.notes.append(f"The LoRA {lora} has no field here.")
             continue
-        place = places[f"lora {free[0]}"]
-        form.offer(place, lora.name, "The LoRA")
+        place, part = places[f"lora {free[0]}"]
+        both = {"name": lora.name, "strength": lora.strength}
+        form.offer(place, both if part else lora.name, "The LoRA")
         if place.name in form.values:
             strength = places.get(f"strength {free.pop(0)}")
-            if strength is not None:
-                form.offer(strength, lora.strength, f"The strength of {lora.name}")
+            if strength is not None and not part:
+                what = f"The strength of {lora.name}"
+                form.offer(strength.parameter, lora.strength, what)

@@ -65,6 +65,14 @@ def test_a_page_tells_how_its_picture_was_made(as_alice, picture):
     assert "4.0 s" in shown
 
 
+def test_a_page_tells_the_hash_of_an_input_picture(as_alice, alice):
+    values = {"prompt": "x", "image": KEY.format(owner=alice.pk)}
+    image = make.made_image(alice, "image-to-image", values)
+    shown = page(as_alice, image)
+    assert f"SHA-256 {'ab' * 32}" in shown
+    assert values["image"] not in shown
+
+
 def test_it_is_told_after_the_job_is_gone(as_alice, picture):
     picture.job.delete()
     shown = page(as_alice, picture)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from generation import parameters, remix
 from generation.fields import Kind, Parameter, Target, read
+from generation.meanings import meanings
 from generation.metadata import Lora, Settings
 from generation.remix import Change, Onto, Origin
 from tests import make
@@ -74,6 +75,18 @@ def test_what_vanished_and_what_is_new_is_told():
     assert mapped.exceptions == ("“Guidance” is no field any more: it was 7.0.",)
 
 
+def test_a_field_with_another_name_and_node_is_found_by_its_meaning():
+    made = origin(onto(), prompt="a quay")
+    graph = copy.deepcopy(onto().graph)
+    graph["60"] = graph.pop("6")
+    graph["3"]["inputs"]["positive"] = ["60", 0]
+    words = field("words", Kind.LONG_TEXT, ("60", "text"))
+    now = Onto((*without(onto(), "prompt").parameters, words), graph, choices, FOLDER)
+    mapped = remix.from_version(made, now)
+    assert mapped.values["words"] == "a quay"
+    assert (mapped.notes, mapped.changes) == ((), ())
+
+
 def test_a_field_that_is_new_shows_its_default():
     made = origin(without(onto(), "denoise", "cfg"), prompt="x")
     mapped = remix.from_version(made, onto())
@@ -132,8 +145,8 @@ def test_fields_are_found_by_where_they_go_whatever_they_are_called():
         field("c", Kind.FLOAT, ("3", "cfg"), default=1.0),
         field("d", Kind.INTEGER, ("3", "steps"), default=1),
     )
-    found = remix.meanings(graph, fields)
-    assert {meaning: p.name for meaning, p in found.items()} == {
+    found = meanings(graph, fields)
+    assert {meaning: slot.parameter.name for meaning, slot in found.items()} == {
         "negative_prompt": "a",
         "prompt": "b",
         "cfg": "c",
@@ -224,6 +237,48 @@ def test_a_lora_goes_into_the_field_for_it():
     )
     assert mapped.values == {"style": "x/ink.pt", "weight": 0.5}
     assert mapped.notes == ("The LoRA fog (1) has no field here.",)
+
+
+KINDS = set(Kind)
+parts = pytest.mark.skipif(
+    not {"size", "lora"} <= KINDS, reason="comes with kinds whose values have parts"
+)
+
+
+@parts
+def test_a_size_is_one_field_of_two_parts():
+    places = (("5", "width", "width"), ("5", "height", "height"))
+    size = field("size", Kind("size"), *places, minimum=64, maximum=1024, step=8)
+    here = onto(fields=(size,))
+    mapped = remix.from_settings(FOREIGN, here)
+    assert mapped.values == {"size": {"width": 512, "height": 768}}
+    assert "“Size”: 513 × 768 cannot be had; 512 × 768 is the nearest." in mapped.notes
+    check(mapped, here)
+    sides = origin(onto(), prompt="x", width=640, height=512)
+    later = Onto(
+        (*without(onto(), "width", "height").parameters, size), here.graph, choices
+    )
+    mapped = remix.from_version(sides, later)
+    assert mapped.values["size"] == {"width": 640, "height": 512}
+
+
+@parts
+def test_a_lora_is_one_field_of_two_parts():
+    graph = copy.deepcopy(make.starter("text-to-image")["graph"])
+    graph["3"]["inputs"]["model"] = ["20", 0]
+    inputs = {"lora_name": "old", "strength_model": 1.0, "model": ["4", 0]}
+    graph["20"] = {"class_type": "LoraLoader", "inputs": inputs}
+    places = (("20", "lora_name", "name"), ("20", "strength_model", "strength"))
+    style = field("style", Kind("lora"), *places, choices=("x/ink.pt",), maximum=1)
+    here = onto(fields=(style,), graph=graph)
+    strong = Settings(loras=(Lora("fog"), Lora("ink", 3.0)))
+    mapped = remix.from_settings(strong, here)
+    assert mapped.values == {"style": {"name": "x/ink.pt", "strength": 1.0}}
+    assert set(mapped.notes) == {
+        "The LoRA fog (1.0) is on no server.",
+        "The LoRA: x/ink.pt (3.0) cannot be had; x/ink.pt (1.0) is the nearest.",
+    }
+    check(mapped, here)
 
 
 def test_the_same_graph_is_read_where_our_fields_go():
