@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db.models import Q
@@ -14,7 +14,7 @@ from accounts.errors import NotFound
 from accounts.http import person
 from accounts.paging import newest_first
 from gallery.files import serve
-from gallery.models import Image
+from gallery.models import Image, Provenance
 
 router = Router(tags=["gallery"])
 
@@ -39,6 +39,29 @@ class ImageDetailOut(ImageOut):
     model: str
     template: str
     created: str
+
+
+class ProvenanceOut(Schema):
+    """How the picture was made; `graph` is the workflow as it was sent."""
+
+    template: str
+    template_title: str
+    version: int
+    parameters: dict[str, Any]
+    graph: dict[str, Any]
+    input_hashes: dict[str, str]
+    server: str
+    comfyui_version: str
+    sampler: str
+    scheduler: str
+    steps: int | None
+    cfg: float | None
+    loras: list[str]
+    duration_seconds: float | None
+
+
+class ImageWholeOut(ImageDetailOut):
+    provenance: ProvenanceOut | None
 
 
 class ImagesOut(Schema):
@@ -77,6 +100,25 @@ def image_detail(image: Image) -> ImageDetailOut:
     return ImageDetailOut.model_validate(_fields(image) | more)
 
 
+def _provenance_out(made: Provenance) -> ProvenanceOut:
+    return ProvenanceOut(
+        template=made.template_slug,
+        template_title=made.template_title,
+        version=made.version_number,
+        parameters=made.parameters,
+        graph=made.graph,
+        input_hashes=made.inputs,
+        server=made.server,
+        comfyui_version=made.comfyui_version,
+        sampler=made.sampler,
+        scheduler=made.scheduler,
+        steps=made.steps,
+        cfg=made.cfg,
+        loras=made.loras,
+        duration_seconds=made.seconds,
+    )
+
+
 def _image(request: HttpRequest, image_id: UUID) -> Image:
     image = Image.objects.visible_to(person(request)).filter(pk=image_id).first()
     if image is None:
@@ -99,9 +141,15 @@ def list_images(
     return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
 
 
-@router.get("/images/{image_id}", response=ImageDetailOut)
-def get_image(request: HttpRequest, image_id: UUID) -> ImageDetailOut:
-    return image_detail(_image(request, image_id))
+@router.get("/images/{image_id}", response=ImageWholeOut)
+def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
+    """A picture of mine, and how it was made."""
+    image = _image(request, image_id)
+    made = Provenance.objects.filter(image=image).first()
+    return ImageWholeOut(
+        **image_detail(image).model_dump(),
+        provenance=_provenance_out(made) if made else None,
+    )
 
 
 @router.delete("/images/{image_id}", response={204: None})

@@ -11,6 +11,7 @@ image_urls = [
     path("", views.image, name="image"),
     path("file/", views.image_file, name="image-file"),
     path("thumbnail/<slug:size>/", views.image_thumbnail, name="image-thumbnail"),
+    path("workflow/", views.image_workflow, name="image-workflow"),
     path("delete/", views.delete_image, name="delete-image"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,17 +15,17 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.http import PersonRequest
 from accounts.paging import BadCursor, newest_first
 from gallery.files import serve
-from gallery.models import Image
+from gallery.models import Image, Provenance
 
 PAGE = 60
+# Names of settings that a picture's page tells in places of their own.
+TOLD = {"prompt", "negative_prompt", "seed", "model"}
+TOLD_BY_GRAPH = {"sampler", "scheduler", "steps", "cfg"}
 
 
 def get_image_for(request: HttpRequest, pk: UUID) -> Image:
     """The person's own picture; 404 for everybody else's, as if it did not exist."""
-    images = Image.objects.visible_to(request.user)
-    return get_object_or_404(
-        images.select_related("job__workflow", "job__version"), pk=pk
-    )
+    return get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
 
 
 @login_required
@@ -48,23 +49,54 @@ def image(request: PersonRequest, pk: UUID) -> HttpResponse:
     ids = [i.pk for i in older]
     after = ids.index(found.pk) + 1 if found.pk in ids else 0
     newer = mine.filter(created__gt=found.created).order_by("created", "id").first()
+    rows = Provenance.objects.filter(image=found)
+    made = rows.select_related("version").first()
     context = {
         "image": found,
         "older": older[after] if after < len(older) else None,
         "newer": newer,
-        "values": _values(found),
+        "made": made,
+        "values": _values(found, made),
     }
     return render(request, "gallery/image.html", context)
 
 
-def _values(image: Image) -> list[tuple[str, object]]:
-    """(label, value) of every parameter that the picture was made with."""
-    if image.job is None:
+def _values(image: Image, made: Provenance | None) -> list[tuple[str, object]]:
+    """(label, value) of every setting that nothing else on the page tells."""
+    source = made or image.job
+    if source is None:
         return []
-    labels = image.job.version.labels()
-    hidden = {"prompt", "negative_prompt"}
-    values = image.job.parameters.items()
-    return [(labels.get(k, k), v) for k, v in values if k not in hidden]
+    told = TOLD | TOLD_BY_GRAPH | set(made.inputs) if made else TOLD
+    version = source.version
+    labels = version.labels() if version else {}
+    values = source.parameters.items()
+    shown = ((k, v) for k, v in values if k not in told and v is not None)
+    facts = [(labels.get(k, k), _spoken(v)) for k, v in shown]
+    hashes = made.inputs.items() if made else ()
+    return [*facts, *((labels.get(k, k), f"SHA-256 {v}") for k, v in hashes)]
+
+
+def _spoken(value: object) -> object:
+    """A value of several parts, as a size is, in one line."""
+    if isinstance(value, Mapping):
+        return " · ".join(str(part) for part in value.values())
+    return value
+
+
+@login_required
+@require_safe
+def image_workflow(request: PersonRequest, pk: UUID) -> HttpResponse:
+    """The resolved workflow in ComfyUI's API format, as a file."""
+    found = get_image_for(request, pk)
+    made = get_object_or_404(Provenance, image=found)
+    name = found.name.rpartition(".")[0]
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.json"',
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    content = made.graph_json
+    return HttpResponse(content, content_type="application/json", headers=headers)
 
 
 @login_required

@@ -13,13 +13,17 @@ from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
-from generation import offers
+from gallery.models import Image
+from generation import offers, remake
 from generation.models import Job, Version
 from generation.models.job import Priority
+from generation.remake import CannotRun
 from generation.schema import json_schema
-from generation.submit import MAX_COUNT, submit
+from generation.submit import MAX_COUNT, again, submit
 
 router = Router(tags=["comfyui"])
+# Below /api/gallery: what becomes of a picture is generating, which gallery knows not.
+remakes = Router(tags=["gallery"])
 
 
 class GenerateIn(Schema):
@@ -85,6 +89,10 @@ class TemplatesOut(Schema):
     next: str | None = None
 
 
+class CancelledOut(Schema):
+    cancelled: int
+
+
 def job_out(job: Job) -> JobOut:
     progress = {"fraction": 0.0, "node": None, "step": None, "steps": None}
     shown = {k: v for k, v in job.progress.items() if k in progress}
@@ -136,6 +144,10 @@ def generate(
         swept=body.sweep,
         idempotency_key=idempotency_key,
     )
+    return Status(202, _queued(jobs))
+
+
+def _queued(jobs: list[Job]) -> GenerateOut:
     queued = [
         QueuedOut(
             id=job.pk,
@@ -145,7 +157,28 @@ def generate(
         )
         for job in jobs
     ]
-    return Status(202, GenerateOut(jobs=queued))
+    return GenerateOut(jobs=queued)
+
+
+@remakes.post("/images/{image_id}/run-again", response={202: GenerateOut})
+def run_again(
+    request: HttpRequest,
+    image_id: UUID,
+    idempotency_key: Annotated[str | None, Header(max_length=150)] = None,
+) -> Status[GenerateOut]:
+    """Make my picture again as it was: its own version and resolved workflow.
+
+    409 when it cannot be; today's version is what `generate` runs.
+    """
+    user = person(request)
+    image = Image.objects.visible_to(user).filter(pk=image_id).first()
+    if image is None:
+        raise NotFound
+    try:
+        jobs = remake.run_again(user, image, idempotency_key)
+    except CannotRun as exc:
+        raise Conflict(str(exc)) from exc
+    return Status(202, _queued(jobs))
 
 
 @router.get("/jobs", response=JobsOut)
@@ -159,19 +192,16 @@ def list_jobs(
     return JobsOut(items=[job_out(job) for job in page.items], next=page.next)
 
 
-@router.get("/jobs/{job_id}", response=JobOut)
-def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
-    return job_out(_job(request, job_id))
-
-
-class CancelledOut(Schema):
-    cancelled: int
-
-
+# Before the next route, which would take "cancel" for an id.
 @router.post("/jobs/cancel", response=CancelledOut)
 def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
     """Cancel all my jobs that are not over."""
     return CancelledOut(cancelled=Job.objects.visible_to(person(request)).cancel())
+
+
+@router.get("/jobs/{job_id}", response=JobOut)
+def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+    return job_out(_job(request, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel", response=JobOut)
@@ -187,7 +217,7 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
 def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     """Queue a failed or cancelled job again; 409 in any other state."""
     job = _job(request, job_id)
-    if not job.retry():
+    if not again(job):
         raise Conflict("Only a failed or cancelled job can be tried again.")
     return job_out(_job(request, job_id))
 

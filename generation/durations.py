@@ -44,7 +44,9 @@ class Durations:
         warm = self._near(workflow, size, server, cold=False)
         if not cold:
             # Better a run with a model load than no idea at all.
-            return warm or self._near(workflow, size, server, cold=True)
+            if warm is None:
+                return self._near(workflow, size, server, cold=True)
+            return warm
         if warm is None:
             return self._near(workflow, size, server, cold=True)
         return warm + self.load(workflow, server)

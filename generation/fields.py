@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -173,19 +174,19 @@ def write(parameters: Iterable[Parameter]) -> list[dict[str, Any]]:
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:
-    plain = asdict(parameter)
-    plain["kind"] = str(parameter.kind)
-    plain["targets"] = [[part for part in t if part] for t in parameter.targets]
-    plain["choices"] = list(parameter.choices)
+    said = {
+        each.name: getattr(parameter, each.name)
+        for each in dataclass_fields(Parameter)
+        if getattr(parameter, each.name) != each.default
+    }
+    said["kind"] = str(parameter.kind)
+    said["targets"] = [[part for part in t if part] for t in parameter.targets]
+    if parameter.choices:
+        said["choices"] = list(parameter.choices)
     if condition := parameter.shown_if:
         shown = {"parameter": condition.parameter, "is": list(condition.values)}
-        plain["shown_if"] = shown
-    empty: dict[str, Any] = {"required": True, "advanced": False, "slider": False}
-    return {
-        name: value
-        for name, value in plain.items()
-        if value not in (None, "", []) and (name, value) not in empty.items()
-    }
+        said["shown_if"] = shown
+    return said
 
 
 @dataclass

@@ -149,6 +149,12 @@ class GenerateForm(forms.Form):
         """(parameter, values) of each field of the grid."""
         return [(self[name], self[f"{name}-values"]) for name in SWEPT]
 
+    def show_errors(self, errors: Mapping[str, str]) -> None:
+        """Beside the fields of a form that was not sent yet: what the server said."""
+        self.cleaned_data: dict[str, Any] = {}
+        for name, sentence in errors.items():
+            self.add_error(name if name in self.fields else None, sentence)
+
     @property
     def advanced_has_errors(self) -> bool:
         return any(self[p.name].errors for p in self.parameters if p.advanced)
@@ -244,6 +250,8 @@ class GenerateForm(forms.Form):
                 return None
         elif parameter.kind == Kind.IMAGE:
             value = from_gallery(self.owner, value) or value
+        # Should another value be wrong, it need not be chosen again.
+        self.initial[parameter.name] = value
         self._keep(self.fields[parameter.name], value)
         return value
 

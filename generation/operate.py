@@ -57,7 +57,9 @@ class Row:
 
     @property
     def runs_nowhere(self) -> bool:
-        return not any(c.known and not c.lacks for c in self.cells)
+        """No server that is switched on can; one that was not seen yet might."""
+        cells = [cell for cell in self.cells if cell.server.enabled]
+        return bool(cells) and all(cell.known and cell.lacks for cell in cells)
 
 
 def matrix(versions: Sequence[Version], servers: Sequence[Server]) -> list[Row]:
@@ -71,9 +73,7 @@ def _cell(version: Version, server: Server) -> Cell:
         return Cell(server, (), known=False)
     # As it would be sent there: where people choose a model, any will do.
     graph = offers.with_defaults(version, catalog)
-    lacks = [str(lack) for lack in catalog.lacks(graph)]
-    tags = server.lacks_tags(version.workflow.server_tags)
-    lacks += [f"is not tagged {tag}" for tag in tags]
+    lacks = server.lacking(version.workflow.server_tags, graph)
     return Cell(server, tuple(lacks), known=True)
 
 
@@ -97,10 +97,15 @@ def server_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change_queue(request: HttpRequest) -> HttpResponse:
     """Pause or resume: nothing new goes to any server; what runs goes on."""
-    state = QueueState.load()
-    state.paused = request.POST.get("do") == "pause"
-    state.reason = request.POST.get("reason", "")[:200] if state.paused else ""
-    state.save()
+    deed = request.POST.get("do", "")
+    if deed not in ("pause", "resume"):
+        messages.error(request, "That is nothing that can be done to the queue.")
+        return redirect("generation:server-list")
+    paused = deed == "pause"
+    reason = request.POST.get("reason", "").strip()[:200] if paused else ""
+    state, _ = QueueState.objects.update_or_create(
+        pk=1, defaults={"paused": paused, "reason": reason}
+    )
     what = "paused" if state.paused else "resumed"
     log_deed(request, state, f"Queue {what}. {state.reason}".strip())
     outlook.forget()
@@ -124,6 +129,9 @@ SERVER_DEEDS: dict[str, tuple[dict[str, bool], str]] = {
 def change_server(request: HttpRequest, pk: int) -> HttpResponse:
     server = get_object_or_404(Server, pk=pk)
     deed = request.POST.get("do", "")
+    if deed == "give-up" and server.state == Server.State.ONLINE:
+        messages.error(request, f"{server.name} answers: what it holds is not lost.")
+        return redirect("generation:server-list")
     if deed == "give-up":
         text = _give_up(server)
     elif deed in SERVER_DEEDS:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
+import re
 import tempfile
 import uuid
 from typing import BinaryIO
@@ -15,17 +17,20 @@ from typing import BinaryIO
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from gallery import files
-from gallery.models import Image
+from gallery.models import Image, Provenance
 from generation.comfy.errors import ComfyError
-from generation.comfy.graph import describe
+from generation.comfy.graph import Described, describe
 from generation.comfy.run import Output
 from generation.models import Attempt, Job
 
 # In memory up to this size, then on disk.
 SPOOL = 16 * 1024 * 1024
+# The name of an input's file is its hash.
+HASHED = re.compile(r"inputs/\d+/([0-9a-f]{64})\.\w+")
+MAX_INTEGER = 2**31 - 1
 
 
 class TryAgain(Exception):
@@ -82,7 +87,7 @@ def _take(job: Job, attempt: Attempt, output: Output) -> None:
     with tempfile.SpooledTemporaryFile(SPOOL) as spool:
         # A loop of its own: we are in a task's thread, and no transaction is open.
         asyncio.run(_download(attempt, output, spool))  # type: ignore[arg-type]
-        _store(job, output, spool)  # type: ignore[arg-type]
+        _store(job, attempt, output, spool)  # type: ignore[arg-type]
 
 
 async def _download(attempt: Attempt, output: Output, into: BinaryIO) -> None:
@@ -96,7 +101,7 @@ async def _download(attempt: Attempt, output: Output, into: BinaryIO) -> None:
             into.write(chunk)
 
 
-def _store(job: Job, output: Output, file: BinaryIO) -> None:
+def _store(job: Job, attempt: Attempt, output: Output, file: BinaryIO) -> None:
     """Files first, then the row: what a row names is there."""
     seen = files.inspect(file, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
     thumbs = files.thumbnails(file)
@@ -133,9 +138,52 @@ def _store(job: Job, output: Output, file: BinaryIO) -> None:
         workflow_title=job.workflow.title,
         **keys,
     )
+    _keep(image, provenance(job, attempt, about))
+
+
+def _keep(image: Image, made: Provenance) -> None:
+    made.image = image
     try:
-        image.save(force_insert=True)
+        with transaction.atomic():
+            image.save(force_insert=True)
+            made.save(force_insert=True)
     except IntegrityError:
         # Another worker stored the same output: the row and files are the same.
-        if not Image.objects.filter(pk=image_id).exists():
+        if not Image.objects.filter(pk=image.pk).exists():
             raise
+
+
+def provenance(job: Job, attempt: Attempt, about: Described) -> Provenance:
+    """How the job's pictures were made; unsaved, and of no picture yet."""
+    start, end = attempt.started_at, attempt.finished_at
+    return Provenance(
+        version=job.version,
+        template_slug=job.workflow.slug,
+        template_title=job.workflow.title,
+        version_number=job.version.number,
+        graph_json=Provenance.text(job.graph),
+        parameters_json=Provenance.text(job.parameters),
+        inputs=input_hashes(job),
+        server=attempt.server.name,
+        comfyui_version=attempt.server.version,
+        sampler=about.sampler[:200],
+        scheduler=about.scheduler[:200],
+        steps=_within(about.steps),
+        cfg=about.cfg if about.cfg is None or math.isfinite(about.cfg) else None,
+        loras=list(about.loras),
+        seconds=(end - start).total_seconds() if start and end else None,
+    )
+
+
+def input_hashes(job: Job) -> dict[str, str]:
+    """SHA-256 of each file that the job was given, by the field's name."""
+    found = {
+        name: HASHED.fullmatch(value)
+        for name, value in job.parameters.items()
+        if isinstance(value, str)
+    }
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def _within(steps: int | None) -> int | None:
+    return steps if steps is not None and 0 <= steps <= MAX_INTEGER else None

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import User
 from generation import fair, usage
 from generation.models.job import Attempt, AttemptState, Job, JobStatus
 from generation.models.server import Server
@@ -34,6 +35,7 @@ class Claim:
     job: Job
     attempt: Attempt
     server: Server
+    # Taken over: the bridge before may have posted it and died.
     adopted: bool = False
 
 
@@ -46,26 +48,47 @@ def claim(
     """
     snapshot = Snapshot(reachable)
     places = snapshot.places()
-    if snapshot.paused or not any(place.free for place in places):
+    free = sum(place.free for place in places)
+    if snapshot.paused or not free:
         return
-    for waiting, server_id in fair.plan(snapshot.line(), places, snapshot.fits):
+    line = snapshot.line(ahead=free)
+    for waiting, server_id in fair.plan(line, places, snapshot.fits):
         server = snapshot.servers[server_id]
-        job_id = cast("uuid.UUID", waiting.id)
-        if taken := _take(job_id, server, bridge, client_id(server)):
+        # What an administrator moved to the front goes beyond its owner's limit.
+        limit = None if waiting.is_front else line.people[waiting.owner].max_in_flight
+        if taken := _take(waiting, server, bridge, client_id(server), limit):
             yield taken
+
+
+def _is_full(server: Server, owner: int, limit: int | None) -> bool:
+    """Whether other bridges have filled the places. Locks what they depend on.
+
+    The rows of server and person are the locks (on SQLite the transaction is).
+    """
+    is_open = Attempt.objects.exclude(state=AttemptState.ENDED)
+    if is_open.filter(server=server).count() >= server.max_in_flight:
+        return True
+    if limit is None:
+        return False
+    User.objects.select_for_update(no_key=True).get(pk=owner)
+    return is_open.filter(job__owner=owner).count() >= limit
 
 
 @transaction.atomic
 def _take(
-    job_id: uuid.UUID, server: Server, bridge: str, client_id: str
+    waiting: fair.Waiting,
+    server: Server,
+    bridge: str,
+    client_id: str,
+    limit: int | None,
 ) -> Claim | None:
     """Move the job and write its attempt; None if another bridge was first."""
-    # The server's row is the lock for its places (on SQLite the transaction is).
     server = Server.objects.select_for_update().get(pk=server.pk)
-    open_here = Attempt.objects.filter(server=server).exclude(state=AttemptState.ENDED)
-    if not server.takes_jobs or open_here.count() >= server.max_in_flight:
+    if not server.takes_jobs or _is_full(server, waiting.owner, limit):
         return None
-    job = Job.objects.select_related("workflow", "version").filter(pk=job_id).first()
+    job_id = cast("uuid.UUID", waiting.id)
+    jobs = Job.objects.select_related("workflow", "version")
+    job = jobs.filter(pk=job_id).first()
     now = timezone.now()
     if job is None or not job.move(
         JobStatus.DISPATCHED,
@@ -90,13 +113,22 @@ def _take(
     return Claim(job, attempt, server)
 
 
-def adopt(bridge: str, is_dead: Callable[[str], bool]) -> list[Claim]:
-    """Take over the attempts whose bridge is dead or no longer renews its leases."""
+def adopt(
+    bridge: str, is_dead: Callable[[str], bool], driven: Collection[uuid.UUID] = ()
+) -> list[Claim]:
+    """Take over the attempts whose bridge is dead or no longer renews its leases.
+
+    Also this bridge's own, should it have stopped to drive them by a fault; `driven`
+    are those that it drives.
+    """
     now = timezone.now()
-    foreign = Attempt.objects.exclude(state=AttemptState.ENDED).exclude(bridge=bridge)
+    is_open = Attempt.objects.exclude(state=AttemptState.ENDED)
+    foreign = is_open.exclude(bridge=bridge)
     names = foreign.order_by().values_list("bridge", flat=True).distinct()
     dead = [name for name in names if is_dead(name)]
-    orphans = foreign.filter(Q(lease_until__lt=now) | Q(bridge__in=dead))
+    orphans = is_open.exclude(pk__in=list(driven)).filter(
+        Q(lease_until__lt=now) | Q(bridge__in=dead)
+    )
     return [
         Claim(attempt.job, attempt, attempt.server, adopted=True)
         for attempt in orphans.select_related("job__workflow", "job__version", "server")

@@ -6,13 +6,14 @@ the length of the queue.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from accounts.models import User
@@ -74,27 +75,36 @@ class Snapshot:
         self.servers = {server.pk: server for server in servers}
         self.durations = durations.current()
         self.flying = list(self._flying())
+        # Who may not run anything now; known with the line.
+        self.held: set[int] = set()
+        self._first: dict[int, UUID] = {}
         self._waiting: dict[UUID, tuple[int, int]] = {}
 
     def places(self) -> list[fair.Place]:
         places = []
         for server in self.servers.values():
             here = [f for f in self.flying if f.server == server.pk]
+            here.sort(key=lambda f: -f.elapsed)  # what runs, then what waits there
             places.append(
                 fair.Place(
                     server.pk,
                     free=max(0, server.max_in_flight - len(here)),
                     loaded=frozenset(server.loaded_models),
-                    ready_in=sum(f.remaining for f in here),
-                    in_flight=len(here),
+                    flying=[(f.owner, f.remaining) for f in here],
                 )
             )
         return places
 
-    def line(self) -> fair.Line:
-        """Everybody who waits; their jobs are read as their turns come."""
+    def line(self, ahead: int = CHUNK) -> fair.Line:
+        """Everybody who waits; their jobs are read as their turns come, `ahead` first.
+
+        A tick has few places to give: what it does not read is much of what it costs.
+        """
         people = self._people()
-        queues = {person.id: self._jobs_of(person.id) for person in people}
+        first = Job.objects.filter(pk__in=self._first.values())
+        rows = {row[1]: row for row in first.values_list(*_FIELDS)}
+        own = ((p.id, rows[p.id]) for p in people if p.id in rows)
+        queues = {pk: self._jobs_of(first, ahead) for pk, first in own}
         return fair.Line(people, queues, self.stamp, len(self.servers))
 
     def fits(self, job: fair.Waiting, server_id: int) -> bool:
@@ -122,65 +132,70 @@ class Snapshot:
             "job__workflow_id",
             "job__size",
             "job__started_at",
+            "server__state",
         )
-        for pk, job, server, cold, owner, workflow, size, started in rows:
+        for pk, job, server, cold, owner, workflow, size, started, state in rows:
             expected = self.durations.expected(workflow, size, server, cold=cold)
-            elapsed = (self.now - started).total_seconds() if started else 0.0
+            # How long a server has been away is nobody's use of it.
+            begun = (state == Server.State.ONLINE and started) or self.now
+            elapsed = (self.now - begun).total_seconds()
             seconds = GUESS_SECONDS if expected is None else expected
             yield Flying(pk, job, server, owner, max(seconds, elapsed), elapsed)
 
     def _people(self) -> list[fair.Person]:
-        first = (
-            Job.objects.filter(owner=OuterRef("pk"), status=JobStatus.QUEUED)
-            .order_by("rank", "id")
-            .values("rank")[:1]
-        )
-        # (id, GPU-seconds, at, last turn); no row of usage: None
-        waiting = (
-            User.objects.annotate(first=Subquery(first))
-            .filter(first__isnull=False)
-            .values_list("pk", "usage__gpu_seconds", "usage__at", "usage__last_turn")
+        queued = Job.objects.filter(owner=OuterRef("pk"), status=JobStatus.QUEUED)
+        first = queued.order_by("rank", "id").values("pk")[:1]
+        # No row of usage: None.
+        waiting = User.objects.filter(Exists(queued)).values_list(
+            "pk",
+            Subquery(first),
+            "usage__gpu_seconds",
+            "usage__at",
+            "usage__last_turn",
         )
         rows: list[Any] = list(waiting)
-        allowed = allowances(row[0] for row in rows)
-        held = usage.over_the_day(allowed, self.now)
+        self._first = {row[0]: row[1] for row in rows}
+        allowed = allowances(self._first)
+        self.held = usage.over_the_day(allowed, self.now)
+        flying: dict[int, list[float]] = defaultdict(list)
+        for one in self.flying:
+            flying[one.owner].append(one.seconds)
         people = []
-        for pk, used, at, last_turn in rows:
-            own = [f for f in self.flying if f.owner == pk]
-            past = (
-                fair.decayed(used, at.timestamp(), self.stamp)
-                if at is not None
-                else 0.0
-            )
+        for pk, _, used, at, last_turn in rows:
+            past = fair.decayed(used, at.timestamp(), self.stamp) if at else 0.0
+            served = [t.timestamp() for t in (at, last_turn) if t is not None]
             people.append(
                 fair.Person(
                     pk,
                     weight=max(0.01, allowed[pk].weight),
-                    used=past + sum(f.seconds for f in own),
-                    last_turn=last_turn.timestamp() if last_turn else 0.0,
-                    in_flight=len(own),
+                    used=past + sum(flying[pk]),
+                    served=max(served, default=0.0),
+                    in_flight=len(flying[pk]),
                     max_in_flight=allowed[pk].max_in_flight,
-                    held=pk in held,
+                    held=pk in self.held,
                 )
             )
         return people
 
-    def _jobs_of(self, owner: int) -> Iterator[fair.Waiting]:
-        """Their queued jobs by rank, a chunk at a time; ends where they end."""
-        queued = Job.objects.filter(owner=owner, status=JobStatus.QUEUED)
-        rest, size = queued, CHUNK
+    def _jobs_of(self, first: tuple[Any, ...], ahead: int) -> Iterator[fair.Waiting]:
+        """From the first on by rank, a chunk at a time; ends where they end."""
+        row, size = first, ahead
+        yield self._job(row)
+        # Most people's second job is never asked for.
+        queued = Job.objects.filter(owner=first[1], status=JobStatus.QUEUED)
         while True:
-            rows = list(rest.order_by("rank", "id").values_list(*_FIELDS)[:size])
+            pk, rank = row[0], row[2]
+            after = Q(rank__gt=rank) | Q(rank=rank, pk__gt=pk)
+            rest = queued.filter(after, rank__gte=rank).order_by("rank", "id")
+            rows = list(rest.values_list(*_FIELDS)[:size])
             for row in rows:
-                yield self._job(owner, row)
+                yield self._job(row)
             if len(rows) < size:
                 return
-            pk, rank, *_ = rows[-1]
-            after = Q(rank__gt=rank) | Q(rank=rank, pk__gt=pk)
-            rest, size = queued.filter(after, rank__gte=rank), min(500, size * 4)
+            size = min(500, size * 4)
 
-    def _job(self, owner: int, row: tuple[Any, ...]) -> fair.Waiting:
-        pk, rank, created, kind, models, size, workflow, tags, avoid = row
+    def _job(self, row: tuple[Any, ...]) -> fair.Waiting:
+        pk, owner, rank, created, kind, models, size, workflow, tags, avoid = row
         self._waiting[pk] = (workflow, size)
         expected = self.durations.expected(workflow, size)
         return fair.Waiting(
@@ -197,6 +212,7 @@ class Snapshot:
 
 _FIELDS = (
     "pk",
+    "owner_id",
     "rank",
     "created",
     "kind",

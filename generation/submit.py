@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import User
 from gallery.models import Image
@@ -56,35 +56,70 @@ def submit(
     `count` jobs for each point of the grid that `swept` makes; they differ in their
     seeds. Raises Invalid or usage.TooMany. The same key again returns the same jobs.
     """
+    wish = Wish(given=given, count=count, priority=priority, swept=swept or {})
+    return enqueue(
+        owner,
+        version,
+        lambda: build(owner, version, wish),
+        idempotency_key,
+    )
+
+
+def enqueue(
+    owner: User,
+    version: Version,
+    make: Callable[[], list[Job]],
+    idempotency_key: str | None = None,
+) -> list[Job]:
+    """Queue what `make` makes, within the owner's limits; raises as `submit` does."""
     if idempotency_key and (known := _known(owner, idempotency_key)):
         return known
-    wish = Wish(given=given, count=count, priority=priority, swept=swept or {})
-    jobs = build(owner, version, wish)
-    _check(owner, version, jobs)
+    jobs = make()
+    _check_runs(version, jobs)
     for index, job in enumerate(jobs if idempotency_key else []):
-        job.idempotency_key = f"{idempotency_key}#{index:02d}"
-    try:
-        with transaction.atomic():
-            Job.objects.bulk_create(jobs)
-    except IntegrityError:
-        # The same request came in twice at once: the other one was first.
+        job.idempotency_key = _numbered(idempotency_key, index)
+    with transaction.atomic():
+        _lock(owner)
+        # The same request may have come in twice at once.
         if idempotency_key and (known := _known(owner, idempotency_key)):
             return known
-        raise
+        _check(owner, jobs)
+        Job.objects.bulk_create(jobs)
     for job in jobs:
         events.announce_job(job.pk, owner.pk)
     wake()
     return jobs
 
 
-def _check(owner: User, version: Version, jobs: Sequence[Job]) -> None:
-    """Whether servers can run them and the owner may have them: all or none."""
+def _check_runs(version: Version, jobs: Sequence[Job]) -> None:
+    """Whether servers can run them, all or none, and their files are there."""
     tags = version.workflow.server_tags
     for job in {job.kind: job for job in jobs}.values():
         if not outlook.can_ever_run(tags, job.graph):
             raise Invalid({"template": outlook.no_server_sentence(tags, job.graph)})
     if gone := _gone_files(version, jobs[0].parameters):
         raise Invalid(gone)
+
+
+def again(job: Job) -> bool:
+    """Queue a failed or cancelled job anew; False if it is neither.
+
+    Raises Invalid or usage.TooMany: it takes a place as a new one does.
+    """
+    if not job.can_retry:
+        return False
+    with transaction.atomic():
+        _lock(job.owner)
+        _check(job.owner, [job])
+        return job.retry()
+
+
+def _lock(owner: User) -> None:
+    """One request of theirs after another, so that none slips past a limit."""
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+
+
+def _check(owner: User, jobs: Sequence[Job]) -> None:
     try:
         usage.check(owner, jobs)
     except usage.NeverFits as exc:
@@ -92,8 +127,13 @@ def _check(owner: User, version: Version, jobs: Sequence[Job]) -> None:
 
 
 def _known(owner: User, key: str) -> list[Job]:
-    jobs = owner.jobs.filter(idempotency_key__startswith=f"{key}#")
+    keys = [_numbered(key, index) for index in range(sweep.MAX_JOBS)]
+    jobs = owner.jobs.filter(idempotency_key__in=keys)
     return list(jobs.select_related("workflow").order_by("idempotency_key"))
+
+
+def _numbered(key: str | None, index: int) -> str:
+    return f"{key}#{index:02d}"
 
 
 def build(owner: User, version: Version, wish: Wish) -> list[Job]:

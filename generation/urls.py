@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from generation import filling, operate, views
+from generation import again, filling, operate, views
 
 app_name = "generation"
 
@@ -35,6 +35,9 @@ urlpatterns = [
     path("inputs/<str:name>/", filling.input_file, name="input-file"),
     path("words/", filling.word_lists, name="word-lists"),
     path("words/<int:pk>/delete/", filling.delete_word_list, name="delete-word-list"),
+    path("remix/", again.upload, name="remix-upload"),
+    path("remix/<uuid:pk>/", again.choose, name="remix"),
+    path("remix/<uuid:pk>/run/", again.run_again, name="run-again"),
     path("jobs/", views.job_list, name="job-list"),
     path("jobs/cancel/", views.cancel_all, name="cancel-all"),
     path("jobs/<uuid:pk>/", include(job_urls)),

@@ -13,13 +13,13 @@ from django.utils.formats import time_format
 
 from generation import fair
 from generation.models import Attempt, Job, Usage
+from generation.models.job import AttemptState
 from generation.models.limits import Allowance, allowance_of
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 DAY = timedelta(days=1)
-# A run that is not over yet has used what it will be charged for then.
 SECONDS = F("finished_at") - F("started_at")
 
 
@@ -78,7 +78,7 @@ def over_the_day(allowed: Mapping[int, Allowance], now: datetime) -> set[int]:
 
 def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
     return Attempt.objects.filter(
-        job__owner__in=list(people), finished_at__gt=now - DAY
+        job__owner__in=list(people), state=AttemptState.ENDED, finished_at__gt=now - DAY
     ).exclude(started_at=None)
 
 
@@ -95,15 +95,19 @@ def _check_queued(owner: User, wanted: int, limit: int | None) -> None:
     if limit is None:
         return
     if wanted > limit:
-        raise NeverFits(f"You may have at most {limit} jobs in the queue.")
+        raise NeverFits(f"You may have at most {_jobs(limit)} in the queue.")
     active = owner.jobs.active().count()
     if active + wanted > limit:
         room = max(0, limit - active)
         raise TooMany(
-            f"You have {active} jobs in the queue and may have {limit}:"
+            f"You have {_jobs(active)} in the queue and may have {limit}:"
             f" there is room for {room or 'no'} more. Try again when some are done.",
             30,
         )
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def _check_pictures(owner: User, wanted: int, limit: int | None) -> None:
@@ -142,7 +146,7 @@ def held_because(owner: User, allowed: Allowance) -> tuple[str, float] | None:
         return None
     frees = _frees_at(runs, total - limit, now)
     return (
-        f"Your {allowed.gpu_minutes_per_day} GPU minutes a day are used up."
+        f"Your GPU time of {allowed.gpu_minutes_per_day} min a day is used up."
         f" It goes on at {_clock(frees)}.",
         (frees - now).total_seconds(),
     )

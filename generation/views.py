@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,9 @@ from generation.filling import usable_values, version_for
 from generation.forms import GenerateForm
 from generation.models import Job, Preset, Version, Workflow
 from generation.models.job import JobQuerySet
+from generation.remake import mapped_onto
+from generation.remix import Mapped
+from generation.submit import Invalid, again
 from generation.usage import TooMany
 
 PAGE = 30
@@ -84,9 +87,12 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
     version = version_for(request, slug)
     if request.method == "POST":
         return _submit(request, version)
-    start = _start(request, version)
+    source = request.GET.get("from", "")
+    mapped = mapped_onto(request.user, source, version)
+    start = _start(request, version, mapped)
     form = GenerateForm(version, request.user, initial=start.values)
-    context = _page(request, form) | {"start": start}
+    form.show_errors(_refused(request.user, source))
+    context = _page(request, form) | {"start": start, "mapped": mapped}
     return render(request, "generation/generate.html", context)
 
 
@@ -96,17 +102,22 @@ def _submit(request: PersonRequest, version: Version) -> HttpResponse:
         jobs = form.submit()
     except TooMany as exc:
         form.add_error(None, str(exc))
-        jobs, status = [], 429
-    else:
-        status = 422
+        response = _not_taken(request, form, 429)
+        response["Retry-After"] = str(exc.retry_after)
+        return response
     if not jobs:
-        template = "_form.html" if request.htmx else "generate.html"
-        context = {"form": form} if request.htmx else _page(request, form)
-        return render(request, f"generation/{template}", context, status=status)
+        return _not_taken(request, form, 422)
     if request.htmx:
         context = {"form": form, "jobs": jobs[:LIVE]}
         return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
+
+
+def _not_taken(request: PersonRequest, form: GenerateForm, status: int) -> HttpResponse:
+    """The form with what was typed and what is wrong with it."""
+    template = "_form.html" if request.htmx else "generate.html"
+    context = {"form": form} if request.htmx else _page(request, form)
+    return render(request, f"generation/{template}", context, status=status)
 
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
@@ -129,17 +140,19 @@ class Start:
     misfits: Sequence[str] = ()
 
 
-def _start(request: PersonRequest, version: Version) -> Start:
+def _start(request: PersonRequest, version: Version, mapped: Mapped) -> Start:
     """What was asked for, else one's last use, else the template's defaults."""
+    if mapped.values:
+        return Start(_as_it_is(version, mapped.values))
     if preset := _preset_of(request, version):
         values, foreign = usable_values(request.user, version, preset.values)
         found = Start(values, f"the preset “{preset.name}”", foreign)
-    elif values := _settings_of(request, version.workflow):
-        found = Start(values, "those settings")
-    elif "defaults" in request.GET or not (values := _last_use(request, version)):
+    elif {"defaults", "from"} & set(request.GET):
         return Start()
-    else:
+    elif values := _last_use(request, version):
         found = Start(values, "your last use")
+    else:
+        return Start()
     choices = offers.choices_of(version)
     fields = offers.parameters_of(version)
     fit, misfits = parameters.fitted(fields, found.values, choices)
@@ -163,30 +176,25 @@ def _last_use(request: PersonRequest, version: Version) -> dict[str, Any]:
 
 def _as_typed(job: Job | None) -> dict[str, Any]:
     """The job's values as its form had them: wildcards and seed modes included."""
-    return {**_as_it_ran(job), **job.typed} if job else {}
+    return {**_as_it_is(job.version, job.parameters), **job.typed} if job else {}
 
 
-def _as_it_ran(job: Job) -> dict[str, Any]:
-    """The very values: the seed, and prompts in which nothing is chosen again."""
-    values = dict(job.parameters)
-    texts = {p.name for p in job.version.parameters if p.kind in TEXTS}
-    for name in texts & set(values):
-        values[name] = wildcards.escape(str(values[name] or ""))
-    return values
+def _as_it_is(version: Version, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for a form in which nothing is chosen again from a prompt's braces."""
+    kept = dict(values)
+    texts = {p.name for p in version.parameters if p.kind in TEXTS}
+    for name in texts & set(kept):
+        kept[name] = wildcards.escape(str(kept[name] or ""))
+    return kept
 
 
-def _settings_of(request: PersonRequest, workflow: Workflow) -> dict[str, Any]:
-    """The values of one's own picture or job that is to be made again."""
-    source = request.GET.get("from", "")
+def _refused(user: User, source: str) -> Mapping[str, str]:
+    """What the server said of the values of one's own job, by field."""
     try:
-        pk = UUID(source)
+        job = Job.objects.visible_to(user).filter(pk=UUID(source)).first()
     except ValueError:
         return {}
-    image = Image.objects.visible_to(request.user).filter(pk=pk).first()
-    source_job = image.job_id if image and image.job_id else pk
-    jobs = Job.objects.visible_to(request.user).filter(workflow=workflow)
-    found = jobs.filter(pk=source_job).first()
-    return _as_it_ran(found) if found else {}
+    return job.field_errors if job else {}
 
 
 @login_required
@@ -260,12 +268,19 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_job_for(request, pk).retry()
+    try:
+        again(get_job_for(request, pk))
+    except TooMany as exc:
+        return _changed(request, pk, str(exc))
+    except Invalid as exc:
+        return _changed(request, pk, " ".join(exc.errors.values()))
     return _changed(request, pk)
 
 
-def _changed(request: PersonRequest, pk: UUID) -> HttpResponse:
+def _changed(request: PersonRequest, pk: UUID, trouble: str = "") -> HttpResponse:
     if request.htmx:
-        context = {"job": get_job_for(request, pk)}
+        context = {"job": get_job_for(request, pk), "trouble": trouble}
         return render(request, "generation/_job_card.html", context)
+    if trouble:
+        messages.error(request, trouble)
     return redirect("generation:job", pk)

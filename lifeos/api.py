@@ -16,6 +16,7 @@ from ninja.security import django_auth
 from accounts.errors import Conflict, NotFound
 from accounts.paging import BadCursor
 from gallery.api import router as gallery
+from generation.api import remakes
 from generation.api import router as generation
 from generation.submit import Invalid
 from generation.usage import TooMany
@@ -28,6 +29,7 @@ api = NinjaAPI(
 )
 api.add_router("/comfyui", generation)
 api.add_router("/gallery", gallery)
+api.add_router("/gallery", remakes)
 
 
 def _answer(

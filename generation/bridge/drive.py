@@ -12,6 +12,8 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 from generation.border import surely
 from generation.bridge import inputs, ledger
 from generation.bridge.reporter import Reporter
@@ -24,7 +26,7 @@ from generation.comfy.errors import (
     PromptRejected,
     Unreachable,
 )
-from generation.comfy.run import Phase, Run, RunProgress, results
+from generation.comfy.run import Phase, Run, RunError, RunProgress, results
 from generation.models import Attempt
 from generation.scheduling import LEASE
 
@@ -139,7 +141,17 @@ class Drive:
             self.unreachable = True
             await surely(ledger.released)(self.claim, str(exc))
         except Abandoned as exc:
-            await surely(ledger.interrupted)(self.claim, str(exc))
+            await surely(ledger.interrupted)(self.claim, str(exc), None)
+        except ComfyError as exc:
+            # Asking again does not help: an input picture is gone, or too large.
+            log.warning("not to be sent: %s", exc, extra=self.context)
+            error = RunError("", "", type(exc).__name__, str(exc), ())
+            await surely(ledger.failed)(self.claim, error, None)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the lease runs out, and it goes on then
+        except Exception as exc:
+            log.exception("a fault of ours", extra=self.context)
+            await surely(ledger.broken)(self.claim, repr(exc))
         else:
             await self._finish()
 
@@ -325,7 +337,8 @@ class Drive:
             await surely(ledger.failed)(self.claim, state.error, times)
         else:
             why = "The run was interrupted."
-            await surely(ledger.interrupted)(self.claim, why)
+            times = self._times("execution_interrupted")
+            await surely(ledger.interrupted)(self.claim, why, times)
 
     def _times(self, end: str) -> ledger.Times:
         """Start and end of the run, from the server's own log of it."""

@@ -11,12 +11,15 @@ from django.core.files.storage import default_storage
 
 from generation import media
 from generation.border import in_thread
+from generation.comfy.errors import FileMissing
 from generation.comfy.graph import set_inputs
 from generation.fields import FILES, Kind, Parameter, Target
 
 if TYPE_CHECKING:
     from generation.comfy.client import ComfyClient
     from generation.models import Job
+
+GONE = "The picture that this job starts from is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,10 @@ def _split(
 
 
 def _stored(targets: tuple[Target, ...], key: str) -> Input:
-    size = default_storage.size(key)
+    try:
+        size = default_storage.size(key)
+    except FileNotFoundError as exc:
+        raise FileMissing(GONE) from exc
     return Input(targets, PurePosixPath(key).name, size, lambda: _read(key))
 
 
@@ -101,5 +107,8 @@ def _masked(targets: tuple[Target, ...], picture: str, mask: str) -> Input:
 
 
 def _read(key: str) -> bytes:
-    with default_storage.open(key) as file:
-        return bytes(file.read())
+    try:
+        with default_storage.open(key) as file:
+            return bytes(file.read())
+    except FileNotFoundError as exc:
+        raise FileMissing(GONE) from exc

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from generation import durations, scheduling, tasks, usage
@@ -25,6 +26,7 @@ from generation.wake import wake
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
+MAX_FAULTS = 5
 # When the server began and ended the run, by its own clock.
 Times = tuple[datetime | None, datetime | None]
 
@@ -48,18 +50,19 @@ def _end(
     claim: Claim,
     outcome: str,
     *,
-    times: Times = (None, None),
+    times: Times | None,
     **fields: Any,
 ) -> float | None:
     """End the attempt, and charge its owner for the time on the GPU.
 
     Returns the GPU-seconds, or None when somebody else holds it now. `times` are the
     server's own of the run's start and end; without both, ours count, since two
-    clocks must not be subtracted from each other.
+    clocks must not be subtracted from each other. None: nobody is charged, as for
+    what the server lost and for the hours in which it was away.
     """
-    started, finished = times
+    started, finished = times or (None, None)
     if started is None or finished is None:
-        started, finished = _started(claim), timezone.now()
+        started, finished = _started(claim) if times else None, timezone.now()
     rows = claim.attempt.held_by(claim.attempt.bridge)
     fields |= {"started_at": started, "finished_at": finished}
     if not rows.update(state=Attempt.State.ENDED, outcome=outcome, **fields):
@@ -95,7 +98,8 @@ def succeeded(
     if seconds:
         durations.record(claim.attempt, seconds)
     progress = {**claim.job.progress, "fraction": 1.0}
-    if claim.job.move(Job.Status.SAVING, progress=progress):
+    # A wish to cancel came too late: the pictures are there.
+    if claim.job.move(Job.Status.SAVING, progress=progress, cancel_requested=False):
         job_id = str(claim.job.pk)
         # If the broker is away the bridge asks again (`tasks.ask_again`).
         transaction.on_commit(lambda: tasks.save_results(job_id), robust=True)
@@ -108,7 +112,7 @@ OUT_OF_MEMORY = (
 
 
 @transaction.atomic
-def failed(claim: Claim, error: RunError, times: Times) -> bool:
+def failed(claim: Claim, error: RunError, times: Times | None) -> bool:
     """A node failed: asking again would fail again."""
     where = f"{error.node_type}: " if error.node_type else ""
     reason = error.message.strip() or error.exception_type
@@ -116,19 +120,30 @@ def failed(claim: Claim, error: RunError, times: Times) -> bool:
     if _end(claim, Outcome.FAILED, times=times, error=sentence) is None:
         return False
     detail = "\n".join([f"{error.exception_type}: {reason}", *error.traceback])
-    claim.job.fail(sentence, detail)
+    if not _cancelled(claim.job):
+        claim.job.fail(sentence, detail)
     return True
 
 
 @transaction.atomic
 def rejected(claim: Claim, refusal: PromptRejected) -> bool:
     """The server refused the prompt: say beside which field."""
-    if _end(claim, Outcome.REJECTED, error=str(refusal)) is None:
+    if _end(claim, Outcome.REJECTED, times=None, error=str(refusal)) is None:
         return False
     fields, others = field_errors(claim.job, refusal.node_errors)
     detail = "\n".join(filter(None, [refusal.details, *others]))
-    claim.job.fail(str(refusal), detail, field_errors=fields)
+    if not _cancelled(claim.job):
+        claim.job.fail(str(refusal), detail, field_errors=fields)
     return True
+
+
+def _cancelled(job: Job) -> bool:
+    """Look at the row, and cancel the job if its owner has asked for that.
+
+    The row is locked: a wish comes before this look, or after the job has moved on.
+    """
+    job.lock()
+    return job.cancel_requested and job.move(Job.Status.CANCELLED)
 
 
 def field_errors(
@@ -154,14 +169,11 @@ def field_errors(
 
 
 @transaction.atomic
-def interrupted(claim: Claim, why: str) -> bool:
+def interrupted(claim: Claim, why: str, times: Times | None) -> bool:
     """The run was stopped: by its owner, or by somebody at the server."""
-    if _end(claim, Outcome.INTERRUPTED, error=why) is None:
+    if _end(claim, Outcome.INTERRUPTED, times=times, error=why) is None:
         return False
-    claim.job.refresh_from_db(fields=["cancel_requested", "status"])
-    if claim.job.cancel_requested:
-        claim.job.move(Job.Status.CANCELLED)
-    else:
+    if not _cancelled(claim.job):
         claim.job.fail("Somebody at the server stopped this run.")
     return True
 
@@ -169,15 +181,14 @@ def interrupted(claim: Claim, why: str) -> bool:
 @transaction.atomic
 def lost(claim: Claim, why: str) -> bool:
     """The server has forgotten the prompt: queue the job again, a few times."""
-    if _end(claim, Outcome.LOST, error=why) is None:
+    if _end(claim, Outcome.LOST, times=None, error=why) is None:
         return False
     # It was restarted, so nothing is loaded there any more.
     Server.objects.filter(pk=claim.server.pk).update(loaded_models=[])
     job = claim.job
-    job.refresh_from_db()
-    if job.cancel_requested:
-        job.move(Job.Status.CANCELLED)
-    elif job.attempts_left:
+    if _cancelled(job):
+        return True
+    if job.attempts_left:
         avoid = sorted({*job.avoid, claim.server.pk})
         job.move(Job.Status.QUEUED, **(FRESH_RUN | {"avoid": avoid}))
         wake()
@@ -196,12 +207,26 @@ def released(claim: Claim, why: str) -> bool:
     if not gone:
         return False
     log.info("not sent: %s", why, extra={"job": str(claim.job.pk)})
-    claim.job.refresh_from_db()
-    if claim.job.cancel_requested:
-        claim.job.move(Job.Status.CANCELLED)
-    else:
+    if not _cancelled(claim.job):
         left = claim.job.attempts_left + 1
         claim.job.move(Job.Status.QUEUED, **(FRESH_RUN | {"attempts_left": left}))
+    return True
+
+
+@transaction.atomic
+def broken(claim: Claim, detail: str) -> bool:
+    """Driving it ended by a fault of ours: again when the lease runs out, but not for
+    ever. True if that was the last time.
+    """
+    rows = claim.attempt.held_by(claim.attempt.bridge)
+    if not rows.update(faults=F("faults") + 1):
+        return False
+    if not rows.filter(faults__gte=MAX_FAULTS).exists():
+        return False
+    sentence = "Life-OS cannot follow this job; its log says why."
+    _end(claim, Outcome.FAILED, times=None, error=sentence)
+    if not _cancelled(claim.job):
+        claim.job.fail(sentence, detail)
     return True
 
 

@@ -128,7 +128,8 @@ class Bridge:
 
     @in_thread
     def _orphans(self) -> list[Claim]:
-        found = scheduling.adopt(self.name, self._presence.is_dead)
+        driven = list(self._drives)
+        found = scheduling.adopt(self.name, self._presence.is_dead, driven)
         self._presence.tidy()
         return found
 

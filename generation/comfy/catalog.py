@@ -80,6 +80,15 @@ class Catalog:
                 return _spec(name, entries[name], required=group == "required")
         return None
 
+    def chosen_input(
+        self, class_type: str, name: str, inputs: Mapping[str, Any]
+    ) -> InputSpec | None:
+        """Also an input that only a choice brings along: `choice.input`."""
+        found = self.input(class_type, name)
+        if found is None and "." in name:
+            return _brought_along(self._groups(class_type), "", name, inputs)
+        return found
+
     def choices(self, class_type: str, name: str) -> tuple[str, ...] | None:
         """The values to choose from, or None where the input is no choice."""
         spec = self.input(class_type, name)
@@ -154,6 +163,33 @@ def _spec(name: str, raw: object, *, required: bool) -> InputSpec:
         upload=any(options.get(flag) for flag in UPLOADS),
         tooltip=str(options.get("tooltip") or ""),
     )
+
+
+def _brought_along(
+    groups: Mapping[str, Any], prefix: str, name: str, inputs: Mapping[str, Any]
+) -> InputSpec | None:
+    for group in ("required", "optional"):
+        entries = groups.get(group)
+        for key, raw in entries.items() if isinstance(entries, Mapping) else ():
+            full = prefix + key
+            if full == name:
+                return _spec(name, raw, required=group == "required")
+            if name.startswith(f"{full}."):
+                chosen = _chosen(raw, inputs.get(full))
+                return _brought_along(chosen, f"{full}.", name, inputs)
+    return None
+
+
+def _chosen(raw: object, value: object) -> Mapping[str, Any]:
+    """The inputs that belong to one of the options of a dynamic choice."""
+    parts = raw if isinstance(raw, list | tuple) else []
+    options = parts[1] if len(parts) > 1 and isinstance(parts[1], Mapping) else {}
+    listed = options.get("options")
+    for option in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(option, Mapping) and option.get("key") == value:
+            inputs = option.get("inputs")
+            return inputs if isinstance(inputs, Mapping) else {}
+    return {}
 
 
 def _number(value: object) -> float | None:

@@ -482,6 +482,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("outputs", models.JSONField(blank=True, default=list)),
+                ("faults", models.PositiveSmallIntegerField(default=0)),
                 ("cold", models.BooleanField(default=False)),
                 ("save_tries", models.PositiveSmallIntegerField(default=0)),
                 ("save_after", models.DateTimeField(default=django.utils.timezone.now)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -285,17 +285,18 @@ class Job(models.Model):
         False when it is too late: the job has ended or its pictures are being saved.
         """
         ended = {"status": JobStatus.CANCELLED, "finished_at": timezone.now()}
-        if self.change(sources=[JobStatus.QUEUED], **ended):
-            return True
-        wake()
-        return self.change(
-            sources=[JobStatus.DISPATCHED, JobStatus.RUNNING], cancel_requested=True
-        )
+        at_a_server = (JobStatus.DISPATCHED, JobStatus.RUNNING)
+        for _ in range(3):  # it may be given out, or come back, between two looks
+            if self.change(sources=[JobStatus.QUEUED], **ended):
+                return True
+            if self.change(sources=at_a_server, cancel_requested=True):
+                wake()
+                return True
+        return False
 
     def retry(self) -> bool:
         """Put a failed or cancelled job back into the queue, and wake a bridge."""
-        wake()
-        return self.change(
+        done = self.change(
             sources=[JobStatus.FAILED, JobStatus.CANCELLED],
             status=JobStatus.QUEUED,
             attempts_left=Job.MAX_ATTEMPTS,
@@ -312,12 +313,23 @@ class Job(models.Model):
             error_detail="",
             field_errors={},
         )
+        if done:
+            wake()
+        return done
 
     def move_to_front(self) -> bool:
         """Before everybody else's; False when it does not wait any more."""
-        wake()
         front = fair.front_rank(time.time())
-        return self.change(sources=[JobStatus.QUEUED], rank=front)
+        done = self.change(sources=[JobStatus.QUEUED], rank=front)
+        if done:
+            wake()
+        return done
+
+    def lock(self) -> None:
+        """Read what decides on the job's way, and keep it so for this transaction."""
+        rows = Job.objects.select_for_update()
+        fields = ["status", "cancel_requested", "attempts_left", "avoid"]
+        self.refresh_from_db(fields=fields, from_queryset=rows)
 
     def fail(self, sentence: str, detail: str = "", **fields: Any) -> bool:
         return self.move(
@@ -365,6 +377,8 @@ class Attempt(models.Model):
         max_length=12, choices=Outcome.choices, default=Outcome.NONE, blank=True
     )
     outputs = models.JSONField(default=list, blank=True)
+    # How often driving it ended by a fault of ours; see ledger.broken.
+    faults = models.PositiveSmallIntegerField(default=0)
     # The server's last prompt before it used other models.
     cold = models.BooleanField(default=False)
     # Storing the outputs: who works on it does so until `save_after`, and after a
@@ -417,22 +431,24 @@ class Attempt(models.Model):
             state=AttemptState.ENDED
         )
 
+    @transaction.atomic
     def give_up(self) -> bool:
         """End it as lost and queue its job again, whoever holds it. The bridge that
-        does lets go when it next renews its leases.
+        does lets go when it next renews its leases. It counts as no attempt.
         """
         rows = Attempt.objects.filter(pk=self.pk).exclude(state=AttemptState.ENDED)
         ended = {"state": AttemptState.ENDED, "outcome": Attempt.Outcome.LOST}
         why = "An administrator gave up the server."
         if not rows.update(**ended, error=why, finished_at=timezone.now()):
             return False
-        if self.job.cancel_requested:
-            return self.job.move(JobStatus.CANCELLED)
-        return self.job.move(
-            JobStatus.QUEUED,
-            avoid=sorted({*self.job.avoid, self.server_id}),
-            **FRESH_RUN,
-        )
+        job = self.job
+        job.lock()
+        if job.cancel_requested:
+            return job.move(JobStatus.CANCELLED)
+        avoid = sorted({*job.avoid, self.server_id})
+        left = job.attempts_left + 1
+        again = FRESH_RUN | {"avoid": avoid, "attempts_left": left}
+        return job.move(JobStatus.QUEUED, **again)
 
     def adopt(self, bridge: str, lease_until: datetime) -> bool:
         """Take it over from a bridge that is gone; False: another was first, or the

@@ -143,6 +143,12 @@ class Server(models.Model):
     def lacks_tags(self, wanted: Sequence[str]) -> list[str]:
         return [tag for tag in wanted if tag not in self.tags]
 
+    def lacking(self, tags: Sequence[str], graph: Mapping[str, Any]) -> list[str]:
+        """All that keeps a template from running here, each as it is told."""
+        lacks = [str(lack) for lack in self.lacks(graph)]
+        lacks += [f"is not tagged {tag}" for tag in self.lacks_tags(tags)]
+        return list(dict.fromkeys(lacks))
+
     @staticmethod
     def taking_jobs() -> models.QuerySet[Server]:
         """The servers that may be given something new, full or not."""

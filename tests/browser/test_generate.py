@@ -67,14 +67,19 @@ def test_a_wrong_value_is_named_beside_its_field(open_page):
 def test_a_reload_and_a_second_device_show_the_same(open_page, stack):
     page = open_page()
     sign_in(page)
-    [job_id] = stack.visitor.generate(prompt="seen twice", steps=30)
-    page.goto(f"/jobs/{job_id}/")
     other = open_page(390)
     sign_in(other)
+    [job_id] = stack.visitor.generate(prompt="seen twice", steps=40)
+    page.goto(f"/jobs/{job_id}/")
     other.goto(f"/jobs/{job_id}/")
-    for screen in (page, other):
-        expect(screen.locator(f"#job-{job_id} progress")).to_be_visible()
+    preview = page.locator(f"#job-{job_id} .job-preview img")
+    expect(preview).to_be_visible(timeout=30_000)
+    bar = page.locator(f"#job-{job_id} progress")
+    stood = bar.evaluate("bar => bar.value")
+    assert stood > 0
     page.reload()
+    assert bar.evaluate("bar => bar.value") >= stood, "the bar went back"
+    assert preview.evaluate("async (i) => { await i.decode(); return i.naturalWidth }")
     for screen in (page, other):
         expect(screen.locator(f"#job-{job_id}")).to_have_attribute(
             "data-status", "done", timeout=30_000

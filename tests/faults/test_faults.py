@@ -29,6 +29,20 @@ def test_the_bridge_is_killed(stack, fault):
     fault.check()
 
 
+def test_the_bridge_of_another_machine_is_killed(scaled, fault):
+    """Bridge of another machine killed: only its leases tell"""
+    fault.submit(8, steps=20)
+    fault.some_run()
+    for lock in (scaled.data / "bridges").glob("*.lock"):
+        lock.unlink()
+    scaled.kill("bridge-1")
+    fault.is_over()
+    try:
+        fault.check()
+    finally:
+        scaled.start("bridge-1")
+
+
 def test_the_task_consumer_is_killed(stack, fault):
     """Task consumer killed 6 times while it stores pictures"""
     chance = random.Random(6)

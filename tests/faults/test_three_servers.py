@@ -1,4 +1,7 @@
-"""Three servers of different ability: who gets what, and whether a GPU ever waits."""
+"""Three servers of different ability: who gets what, whether a GPU ever waits, and that
+a cancelled job costs nobody else theirs. The second one is of 2024: its interrupt hits
+whatever runs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ JOBS = 8
 def trio(request, tmp_path_factory):
     simulators = [
         Simulator("gpu-1", speed=4.0, options=["--model", FLUX]),
-        Simulator("gpu-2", speed=4.0, options=["--model", SDXL]),
+        Simulator("gpu-2", speed=4.0, options=["--model", SDXL, "--old"]),
         Simulator("gpu-3", speed=4.0, options=["--without-node", "KSampler"]),
     ]
     folder = tmp_path_factory.mktemp(f"trio-{request.param}")
@@ -71,19 +74,44 @@ def test_nothing_ran_twice(trio, histories):
 
 
 def test_the_next_prompt_is_there_before_the_last_one_ends(histories):
-    for name in ("gpu-1", "gpu-2"):
-        runs = sorted(
-            (
-                entry["prompt"][3]["create_time"],
-                dict(entry["status"]["messages"])["execution_success"]["timestamp"],
-            )
-            for entry in histories[name]
+    runs = sorted(
+        (
+            entry["prompt"][3]["create_time"],
+            dict(entry["status"]["messages"])["execution_success"]["timestamp"],
         )
-        waits = [sent - ended for (_, ended), (sent, _) in pairwise(runs)]
-        assert max(waits) < 0, f"{name} had nothing to do for {max(waits)} ms"
+        for entry in histories["gpu-1"]
+    )
+    waits = [sent - ended for (_, ended), (sent, _) in pairwise(runs)]
+    assert max(waits) < 0, f"it had nothing to do for {max(waits)} ms"
 
 
 def test_a_template_that_no_server_can_run_says_so_before_submit(trio):
     body = {"template": "text-to-image", "parameters": {"model": "none.safetensors"}}
     answer = trio.visitor.request("POST", "/api/comfyui/generate", json=body)
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("model", [FLUX, SDXL])
+def test_cancel_hits_exactly_the_job_it_is_meant_for(trio, histories, model):
+    """One that runs, one that waits there, one that waits here; another person's goes
+    on beside them.
+    """
+    visitor, other = trio.visitor, trio.person(f"bob-{model[:4]}")
+    [running] = visitor.generate(model=model, steps=100)
+    visitor.wait(running, "running")
+    [theirs] = other.generate(model=model, steps=10)
+    other.wait(theirs, "dispatched")
+    [queued] = visitor.generate(model=model, steps=100)
+    for job_id in (queued, running):
+        assert visitor.request("POST", f"/api/comfyui/jobs/{job_id}/cancel").is_success
+    for job_id in (queued, running):
+        assert visitor.wait(job_id)["status"] == "cancelled"
+    assert other.wait(theirs)["status"] == "done"
+    [last] = other.generate(model=model, steps=40)
+    other.wait(last, "running")
+    [waiting] = visitor.generate(model=model, steps=100)
+    visitor.wait(waiting, "dispatched")
+    visitor.request("POST", f"/api/comfyui/jobs/{waiting}/cancel")
+    assert visitor.wait(waiting)["status"] == "cancelled"
+    assert other.wait(last)["status"] == "done"
+    other.close()

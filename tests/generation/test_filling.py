@@ -199,7 +199,7 @@ def test_the_cost_says_when_there_is_no_room(as_alice, alice):
     make.workflow()
     PersonLimits.objects.create(person=alice, max_queued=1)
     page = as_alice.post(f"{FORM}cost/", CARD | {"count": "2"}).content.decode()
-    assert "at most 1 jobs in the queue" in page
+    assert "at most 1 job in the queue" in page
 
 
 def test_the_cost_of_a_form_with_a_picture_needs_no_picture(as_alice):

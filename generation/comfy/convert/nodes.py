@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +15,17 @@ from generation.comfy.convert.model import (
     Output,
     Page,
     Widget,
+    defined,
     listing,
     mapping,
 )
-from generation.comfy.convert.widgets import Markdown, TextArea, add
+from generation.comfy.convert.widgets import (
+    Markdown,
+    TextArea,
+    accepted_fraction,
+    accepted_integer,
+    add,
+)
 
 SAVERS = frozenset(
     {"SaveImage", "SaveVideo", "SaveAnimatedWEBP", "SaveWEBM", "SaveAudio", "SaveGLB"}
@@ -121,8 +129,8 @@ class ServerNode(Node):
         ]
         inputs = [*self.inputs, *more]
         outputs = [_output(slot) for slot in listing(info.get("outputs"))]
-        for output, defined in zip(outputs, self.outputs, strict=False):
-            output.name, output.type = defined.name, defined.type
+        for output, own_output in zip(outputs, self.outputs, strict=False):
+            output.name, output.type = own_output.name, own_output.type
         outputs += self.outputs[len(outputs) :]
         values = self._without_forced(info.get("widgets_values"))
         configure(self, {**info, "inputs": inputs, "outputs": outputs})
@@ -168,7 +176,24 @@ def _on_created(node: ServerNode) -> None:
         button = add(node, Widget("waiting for camera...", "button", "capture"))
         button.serialize = lambda _: UNDEFINED
     elif node.type in ("PrimitiveInt", "PrimitiveFloat") and node.widgets:
-        node.widgets[0].options["own_limits"] = True
+        value = node.widgets[0]
+        value.accept = lambda given: _accepted_by_own_limits(node, value, given)
+
+
+def _accepted_by_own_limits(node: ServerNode, widget: Widget, value: Any) -> Any:
+    """These two have their limits among their properties, where people set them."""
+    own = node.properties
+    if node.type == "PrimitiveInt":
+        limits = {"min": defined(own.get("min"), -(2**63))}
+        widget.options |= limits | {"step": defined(own.get("step"), 1)}
+        return accepted_integer(widget, value)
+    digits = own.get("precision")
+    grain = 10**-digits if isinstance(digits, int) and 0 <= digits <= 100 else 0.1
+    widget.options["round"] = own.get("round") or grain
+    widget.options["precision"] = defined(digits, 1)
+    widget.options["min"] = defined(own.get("min"), -math.inf)
+    widget.options["max"] = defined(own.get("max"), math.inf)
+    return accepted_fraction(widget, value)
 
 
 class CustomCombo:

@@ -122,10 +122,8 @@ def accepted_fraction(widget: Widget, value: Any) -> Any:
     if not is_number(grain) or not grain or not is_number(value):
         return value
     unit = number(grain, 1)
-    digits = number(
-        widget.options.get("precision"), max(0, -math.log10(abs(unit)) // 1)
-    )
-    result = round(rounded(value / unit) * unit, int(min(digits, 100)))
+    digits = int(min(100, max(0, number(widget.options.get("precision"), 0))))
+    result = round(rounded(number(value, 0) / unit) * unit, digits)
     low = number(widget.options.get("min"), -math.inf)
     return min(max(result, low), number(widget.options.get("max"), math.inf))
 

@@ -1,0 +1,95 @@
+"""Pages that make a picture again: as it was, or from an uploaded file's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from accounts.http import PersonRequest
+from gallery.views import get_image_for
+from generation import metadata, remake
+from generation.metadata import NoSettings, Settings
+from generation.remake import CannotRun
+from generation.submit import Invalid
+from generation.usage import TooMany
+
+ACCEPT = "image/png,image/jpeg,image/webp"
+
+
+class UploadForm(forms.Form):
+    """Takes a picture for the settings in it; the picture itself is not kept."""
+
+    picture = forms.FileField(
+        label="Picture",
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+        error_messages={"required": "Choose a picture.", "empty": "The file is empty."},
+        help_text="PNG, JPEG or WebP, as ComfyUI, SwarmUI, A1111, Forge, InvokeAI or"
+        " Life-OS saved it. Only its settings are read; the picture is not kept.",
+    )
+
+    def clean_picture(self) -> Settings:
+        upload: UploadedFile[Any] = self.cleaned_data["picture"]
+        if (upload.size or 0) > settings.LIFEOS_MAX_UPLOAD_BYTES:
+            limit = settings.LIFEOS_MAX_UPLOAD_BYTES // 1024**2
+            raise forms.ValidationError(f"The file is larger than {limit} MB.")
+        try:
+            return metadata.read(upload)
+        except NoSettings as exc:
+            raise forms.ValidationError(str(exc)) from exc
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload(request: PersonRequest) -> HttpResponse:
+    if request.method != "POST":
+        return render(request, "generation/remix_upload.html", {"form": UploadForm()})
+    form = UploadForm(request.POST, request.FILES)
+    if not form.is_valid():
+        page = "generation/remix_upload.html"
+        return render(request, page, {"form": form}, status=422)
+    pk = remake.keep_upload(request.user, form.cleaned_data["picture"])
+    return redirect("generation:remix", pk)
+
+
+@login_required
+@require_safe
+def choose(request: PersonRequest, pk: UUID) -> HttpResponse:
+    """The templates that fit a picture or job of one's own, or an upload."""
+    source = remake.find(request.user, str(pk))
+    if source is None:
+        messages.warning(request, "These settings are not here any more. Upload again.")
+        return redirect("generation:remix-upload")
+    found = remake.fitting(request.user, source)
+    context = {"pk": pk, "source": source, "told": source.settings, "fitting": found}
+    return render(request, "generation/remix.html", context)
+
+
+@login_required
+@require_POST
+def run_again(request: PersonRequest, pk: UUID) -> HttpResponse:
+    image = get_image_for(request, pk)
+    try:
+        [job] = remake.run_again(request.user, image)
+    except (CannotRun, TooMany) as exc:
+        return _refused(request, pk, str(exc))
+    except Invalid as exc:
+        return _refused(request, pk, " ".join(exc.errors.values()))
+    return redirect("generation:job", job.pk)
+
+
+def _refused(request: HttpRequest, pk: UUID, sentence: str) -> HttpResponse:
+    messages.error(request, sentence)
+    return redirect("gallery:image", pk)

@@ -1,0 +1,32 @@
+"""What the gallery's pages show of generating, which gallery does not import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from gallery.models import Image
+from generation import remake
+from generation.models import Workflow
+
+register = template.Library()
+
+
+@register.inclusion_tag("generation/_again.html", takes_context=True)
+def again(context: dict[str, Any], image: Image) -> dict[str, Any]:
+    """The ways to make a picture of one's own again."""
+    source = remake.of_image(image)
+    version = source.version if source else None
+    workflow = None
+    if version is not None:
+        usable = Workflow.objects.visible_to(context["request"].user)
+        rows = usable.filter(pk=version.workflow_id).select_related("current")
+        workflow = rows.first()
+    return {
+        "image": image,
+        "source": source,
+        "version": version,
+        "workflow": workflow,
+        "csrf_token": context.get("csrf_token"),
+    }
