@@ -8,13 +8,13 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
-from generation.fields import TEXTS, Kind, Parameter
+from generation.fields import FILES, TEXTS, Kind, Parameter
 from generation.parameters import CHOICE_KINDS
 
 MAX_JOBS = 64
 MAX_SWEPT = 2
 # What makes a grid: one value that can be typed.
-KINDS = frozenset(Kind) - {Kind.IMAGE, Kind.MASK, Kind.VIDEO, Kind.AUDIO}
+KINDS = frozenset(Kind) - FILES
 RANGE = re.compile(
     r"(?P<first>-?\d+(?:\.\d+)?)\s*(?:\.\.|…)\s*(?P<last>-?\d+(?:\.\d+)?)"
     r"(?:\s*step\s*(?P<step>\d+(?:\.\d+)?))?",
