@@ -59,7 +59,8 @@ def measure(stack: Any, count: int) -> tuple[int, int]:
 
     def held() -> bool:
         queues = [httpx.get(f"{s.direct}/prompt").json() for s in stack.simulators]
-        return sum(q["exec_info"]["queue_remaining"] for q in queues) == count
+        waiting = sum(q["exec_info"]["queue_remaining"] for q in queues)
+        return bool(waiting == count)
 
     until(held, f"{count} jobs in flight", patience=120)
     most, over = 0, time.monotonic() + WATCHED

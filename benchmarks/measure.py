@@ -36,9 +36,10 @@ def percentile(values: Iterable[float], part: float) -> float:
 
 
 def shown(seconds: float) -> str:
-    """Milliseconds, with a decimal only where it tells something."""
+    """Milliseconds, with decimals only where they tell something."""
     ms = seconds * 1000
-    return f"{ms:.1f} ms" if abs(ms) < 10 else f"{ms:.0f} ms"
+    digits = 2 if abs(ms) < 1 else 1 if abs(ms) < 10 else 0
+    return f"{ms:.{digits}f} ms"
 
 
 def times(

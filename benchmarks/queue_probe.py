@@ -1,6 +1,7 @@
 """Fills a database with waiting jobs and times the scheduler in it: see `tick`.
 
-`python -m benchmarks.queue_probe SIZE…` prints the seconds as JSON, for each size.
+`python -m benchmarks.queue_probe ROUNDS SIZE…` prints the seconds as JSON, for each
+size.
 """
 
 from __future__ import annotations
@@ -36,8 +37,15 @@ from generation.snapshot import Snapshot  # noqa: E402
 from tests import make  # noqa: E402
 
 PEOPLE = 50
-ROUNDS = 100
-LOOKS = 20
+COPIED = (
+    "workflow",
+    "version",
+    "parameters",
+    "graph",
+    "kind",
+    "model_names",
+    "size",
+)
 
 
 def main() -> None:
@@ -49,11 +57,12 @@ def main() -> None:
     for workflow in workflows:
         key = {"workflow": workflow, "server": server, "size": 40}
         Duration.objects.create(**key, cold=False, seconds=4.0)
+    rounds, *sizes = map(int, sys.argv[1:])
     found, there = [], 0
-    for size in map(int, sys.argv[1:]):
+    for size in sizes:
         fill(people, workflows, size - there)
         there = size
-        found.append(measure(server))
+        found.append(measure(server, rounds))
     json.dump(found, sys.stdout)
 
 
@@ -74,6 +83,8 @@ def fill(people: list[User], workflows: list[Workflow], count: int) -> None:
     with connection.cursor() as cursor:
         # As autovacuum does it on PostgreSQL after so many new rows.
         cursor.execute("ANALYZE")
+        if connection.vendor == "postgresql":
+            cursor.execute("CHECKPOINT")  # or it writes them while the clock runs
 
 
 def pattern(person: User, workflow: Workflow) -> dict[str, object]:
@@ -85,18 +96,16 @@ def pattern(person: User, workflow: Workflow) -> dict[str, object]:
     values = parameters.clean(fields, given, offers.choices_of(version)).values
     graph = parameters.resolve(version.graph, fields, values)
     job = Job.build(person, version, values, graph)
-    names = ("workflow", "version", "parameters", "graph")
-    names += ("kind", "model_names", "size")
-    return {name: getattr(job, name) for name in names}
+    return {name: getattr(job, name) for name in COPIED}
 
 
-def measure(server: Server) -> dict[str, list[float]]:
-    waiting = list(Job.objects.filter(status=Job.Status.QUEUED)[:LOOKS])
+def measure(server: Server, rounds: int) -> dict[str, list[float]]:
+    waiting = list(Job.objects.filter(status=Job.Status.QUEUED)[: rounds // 5])
     for job in waiting:
         job.workflow  # noqa: B018 - read now, not while the clock runs
     return {
-        "claim": [claim(server) for _ in range(ROUNDS)],
-        "plan": [timed(plan) for _ in range(ROUNDS)],
+        "claim": [claim(server) for _ in range(rounds)],
+        "plan": [timed(plan) for _ in range(rounds)],
         "look": [look(job) for job in waiting],
         "page": [timed(lambda job=job: outlook.of(job)) for job in waiting],  # type: ignore[misc]
     }
@@ -124,7 +133,9 @@ def claim(server: Server) -> float:
 
 def plan() -> None:
     snapshot = Snapshot()
-    list(fair.plan(snapshot.line(), snapshot.places(), snapshot.fits))
+    places = snapshot.places()
+    line = snapshot.line(ahead=sum(place.free for place in places))
+    list(fair.plan(line, places, snapshot.fits))
 
 
 def look(job: Job) -> float:

@@ -17,7 +17,7 @@ from tests.stack.gate import Gate
 STEP = re.compile(rb'"value": (\d+), "max": (\d+), "state": "running"')
 
 
-class Tap(Gate):  # type: ignore[misc]
+class Tap(Gate):
     """`steps`: (step, time) in the order in which they passed."""
 
     def __init__(self, target: int) -> None:

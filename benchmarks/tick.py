@@ -26,6 +26,7 @@ from tests.stack.services import Postgres
 
 TARGET = 0.030
 SMALL, LARGE = 1_000, 100_000
+ROUNDS = 100
 WHATS = {
     "claim": "scheduling tick: one job found and taken",
     "plan": "scheduling tick: snapshot and plan alone",
@@ -35,8 +36,8 @@ WHATS = {
 
 
 def run(quick: bool) -> Iterator[Row]:
-    sizes = (100, 1_000) if quick else (SMALL, LARGE)
-    yield from on_database("SQLite", "", sizes)
+    rounds, sizes = (10, (50, 200)) if quick else (ROUNDS, (SMALL, LARGE))
+    yield from on_database("SQLite", "", rounds, sizes)
     if quick:
         return
     folder = Path(tempfile.mkdtemp(prefix="lifeos-bench-"))
@@ -48,14 +49,16 @@ def run(quick: bool) -> Iterator[Row]:
     postgres.start()
     postgres.create()
     try:
-        yield from on_database("PostgreSQL", postgres.url, sizes)
+        yield from on_database("PostgreSQL", postgres.url, rounds, sizes)
     finally:
         postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def on_database(name: str, url: str, sizes: tuple[int, int]) -> Iterator[Row]:
-    small, large = probe(url, sizes)
+def on_database(
+    name: str, url: str, rounds: int, sizes: tuple[int, int]
+) -> Iterator[Row]:
+    small, large = probe(url, [rounds, *sizes])
     for key, what in WHATS.items():
         target = TARGET if key == "claim" else None
         row = times(f"{what}, {sizes[1]:,} waiting", name, large[key], target)
@@ -64,7 +67,7 @@ def on_database(name: str, url: str, sizes: tuple[int, int]) -> Iterator[Row]:
         yield Row(row.what, row.where, figure, row.target, row.met)
 
 
-def probe(url: str, sizes: tuple[int, int]) -> list[dict[str, list[float]]]:
+def probe(url: str, numbers: list[int]) -> list[dict[str, list[float]]]:
     """Seconds of each round by what was done, for each length of the queue."""
     with tempfile.TemporaryDirectory(prefix="lifeos-bench-") as data:
         env = os.environ | {"LIFEOS_DATA": data, "LOG_LEVEL": "WARNING"}
@@ -72,7 +75,7 @@ def probe(url: str, sizes: tuple[int, int]) -> list[dict[str, list[float]]]:
         env.pop("DATABASE_URL", None)
         if url:
             env["DATABASE_URL"] = url
-        command = [sys.executable, "-m", "benchmarks.queue_probe", *map(str, sizes)]
+        command = [sys.executable, "-m", "benchmarks.queue_probe", *map(str, numbers)]
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
         found: list[dict[str, list[float]]] = json.loads(done.stdout)
     return found

@@ -48,9 +48,10 @@ def claim(
     """
     snapshot = Snapshot(reachable)
     places = snapshot.places()
-    if snapshot.paused or not any(place.free for place in places):
+    free = sum(place.free for place in places)
+    if snapshot.paused or not free:
         return
-    line = snapshot.line()
+    line = snapshot.line(ahead=free)
     for waiting, server_id in fair.plan(line, places, snapshot.fits):
         server = snapshot.servers[server_id]
         # What an administrator moved to the front goes beyond its owner's limit.

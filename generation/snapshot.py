@@ -95,12 +95,16 @@ class Snapshot:
             )
         return places
 
-    def line(self) -> fair.Line:
-        """Everybody who waits; their jobs are read as their turns come."""
+    def line(self, ahead: int = CHUNK) -> fair.Line:
+        """Everybody who waits; their jobs are read as their turns come, `ahead` first.
+
+        A tick has few places to give: what it does not read is much of what it costs.
+        """
         people = self._people()
         first = Job.objects.filter(pk__in=self._first.values())
         rows = {row[1]: row for row in first.values_list(*_FIELDS)}
-        queues = {p.id: self._jobs_of(rows[p.id]) for p in people if p.id in rows}
+        own = ((p.id, rows[p.id]) for p in people if p.id in rows)
+        queues = {pk: self._jobs_of(first, ahead) for pk, first in own}
         return fair.Line(people, queues, self.stamp, len(self.servers))
 
     def fits(self, job: fair.Waiting, server_id: int) -> bool:
@@ -173,9 +177,9 @@ class Snapshot:
             )
         return people
 
-    def _jobs_of(self, first: tuple[Any, ...]) -> Iterator[fair.Waiting]:
+    def _jobs_of(self, first: tuple[Any, ...], ahead: int) -> Iterator[fair.Waiting]:
         """From the first on by rank, a chunk at a time; ends where they end."""
-        row, size = first, CHUNK
+        row, size = first, ahead
         yield self._job(row)
         # Most people's second job is never asked for.
         queued = Job.objects.filter(owner=first[1], status=JobStatus.QUEUED)

@@ -1,4 +1,7 @@
-"""Writes the table of docs/reliability.md from a run of the faults: `make faults`."""
+"""Writes the table of docs/reliability.md from a run of the faults: `make faults`.
+
+With a folder, from the run whose LIFEOS_FAULT_REPORT it was.
+"""
 
 from __future__ import annotations
 
@@ -52,15 +55,20 @@ def _seconds(found: list[dict[str, object]] | None) -> str:
     return ", ".join(f"{time:.1f} s" for time in times) or "at once"
 
 
+def write(folder: Path) -> None:
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{table(folder)}\n{END}{after}")
+
+
 def main() -> int:
+    if sys.argv[1:]:
+        write(Path(sys.argv[1]))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         if status := run(Path(folder)):
             return status
-        text = DOCUMENT.read_text()
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        made = table(Path(folder))
-        DOCUMENT.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}")
+        write(Path(folder))
     return 0
 
 
