@@ -1,0 +1,172 @@
+"""What of a workflow can be set, what is offered first, and other tools' marks."""
+
+from __future__ import annotations
+
+import pytest
+
+from generation import drafting
+from generation.comfy.catalog import Catalog
+from generation.comfy.discover import discover
+from generation.fields import read, write
+from tests.make import recording
+
+CATALOG = Catalog(recording("object_info"))
+TXT2IMG = recording("workflows/sd15_txt2img.api")
+
+
+def node(class_type, title="", **inputs):
+    made = {"class_type": class_type, "inputs": inputs}
+    return made | ({"_meta": {"title": title}} if title else {})
+
+
+def fields(graph, catalog=CATALOG):
+    return {p.name: p for p in drafting.draft(graph, catalog)}
+
+
+def test_everything_that_is_no_link_is_offered():
+    found = {(one.node, one.input) for one in discover(TXT2IMG, CATALOG)}
+    settable = {
+        (node_id, name)
+        for node_id, each in TXT2IMG.items()
+        for name, value in each["inputs"].items()
+        if not isinstance(value, list)
+    }
+    assert found == settable
+
+
+def test_what_matters_is_chosen_in_the_order_of_a_form():
+    assert list(fields(TXT2IMG)) == [
+        "prompt",
+        "negative_prompt",
+        "model",
+        "width",
+        "height",
+        "steps",
+        "cfg",
+        "sampler",
+        "scheduler",
+        "denoise",
+        "seed",
+        "batch_size",
+    ]
+
+
+def test_a_field_takes_limits_and_help_from_the_server():
+    steps = fields(TXT2IMG)["steps"]
+    assert (steps.kind, steps.minimum, steps.maximum) == ("integer", 1, 10_000)
+    assert steps.default == TXT2IMG["3"]["inputs"]["steps"]
+    assert "denoising" in steps.help_text
+
+
+def test_both_dialects_say_the_same():
+    old = {"K": {"input": {"required": {"sampler_name": [["a", "b"]]}}}}
+    new = {
+        "K": {
+            "input": {"required": {"sampler_name": ["COMBO", {"options": ["a", "b"]}]}}
+        }
+    }
+    graph = {"1": node("K", sampler_name="a")}
+    (one,) = discover(graph, Catalog(old))
+    (other,) = discover(graph, Catalog(new))
+    assert one == other
+    assert one.sort == "sampler"
+
+
+def test_without_a_server_the_values_tell():
+    kinds = {name: p.kind for name, p in fields(TXT2IMG, None).items()}
+    assert kinds["prompt"] == "long_text"
+    assert kinds["seed"] == "seed"
+    assert kinds["cfg"] in ("float", "integer")
+
+
+def test_a_seed_is_drawn_anew_and_a_picture_is_asked_for():
+    graph = {"1": node("LoadImage", image="example.png"), **TXT2IMG}
+    found = fields(graph)
+    assert found["seed"].default is None
+    assert (found["image"].kind, found["image"].default) == ("image", None)
+
+
+def test_two_of_a_role_have_two_names():
+    graph = {
+        str(n): node("LoraLoader", lora_name="a", strength_model=1.0) for n in (1, 2)
+    }
+    assert list(fields(graph)) == ["lora", "lora_2", "lora_strength", "lora_strength_2"]
+
+
+@pytest.mark.parametrize("value", [2**70, 1e300, None, "x" * 30_000, -5])
+def test_a_draft_is_always_sound(value):
+    graph = {"1": node("KSampler", steps=value, seed=value, cfg=value)}
+    drafted = drafting.draft(graph, CATALOG)
+    assert read(write(drafted), graph) == tuple(drafted)
+
+
+def test_titles_of_the_minimalistic_wrapper():
+    graph = {
+        "1": node("PrimitiveInt", "<Frames:Length:2> 5, 121, 4", value=81),
+        "2": node("PrimitiveString", "<What:prompt:1>", value="a cat"),
+        "3": node("KSampler", steps=20, seed=1),
+    }
+    what, frames = drafting.draft(graph, CATALOG)
+    assert (what.label, what.group) == ("What", "")
+    assert (frames.label, frames.group) == ("Frames", "Length")
+    assert (frames.minimum, frames.maximum, frames.step) == (5, 121, 4)
+
+
+def test_prefixes_of_viewcomfy():
+    graph = {
+        "1": node("KSampler", "VC_ADV Fine", steps=20, cfg=7.0),
+        "2": node("PrimitiveString", "VC_BASIC_Words", value="x"),
+        "3": node("KSampler", steps=20),
+    }
+    drafted = drafting.draft(graph, CATALOG)
+    assert {(p.label, p.advanced) for p in drafted} == {
+        ("Fine: Steps", True),
+        ("Fine: Guidance", True),
+        ("Words: Value", False),
+    }
+
+
+def test_external_nodes_of_comfydeploy():
+    graph = {
+        "1": node(
+            "ComfyUIDeployExternalNumberSlider",
+            input_id="strength",
+            display_name="Strength",
+            description="How much.",
+            default_value=0.5,
+            min_value=0,
+            max_value=1,
+        ),
+        "2": node("KSampler", steps=20),
+    }
+    (field,) = drafting.draft(graph, None)
+    assert (field.name, field.label, field.help_text) == (
+        "strength",
+        "Strength",
+        "How much.",
+    )
+    assert (field.default, field.maximum) == (0.5, 1)
+    assert field.targets == (("1", "default_value"),)
+
+
+def test_parameters_of_krita():
+    def parameter(name, kind, default, **more):
+        return node("ETN_Parameter", name=name, type=kind, default=default, **more)
+
+    graph = {
+        "1": parameter("2. Look/2. Grain", "number", 0.5, min=0, max=1),
+        "2": parameter("2. Look/1. Words", "text", "soft"),
+        "3": parameter("1. First/1. Dark", "toggle", False),
+    }
+    drafted = drafting.draft(graph, None)
+    assert [(p.group, p.label, p.kind) for p in drafted] == [
+        ("First", "Dark", "boolean"),
+        ("Look", "Words", "text"),
+        ("Look", "Grain", "float"),
+    ]
+
+
+def test_html_in_titles_stays_text():
+    graph = {"1": node("PrimitiveString", "<img src=x onerror=alert(1)>", value="x")}
+    found = discover(graph, CATALOG)
+    assert found[0].title == "<img src=x onerror=alert(1)>"
