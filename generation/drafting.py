@@ -18,8 +18,10 @@ from generation.fields import (
     Target,
 )
 
-# The nearest kind where a form has none of its own for it.
-NEAREST = {Sort.LORA: Kind.CHOICE, Sort.VIDEO: Kind.TEXT, Sort.AUDIO: Kind.TEXT}
+# The nearest kind for what has none of its own, or needs more than one input.
+NEAREST = {Sort.LORA: "choice", Sort.VIDEO: "text", Sort.AUDIO: "text"}
+# A draft asks people for these: a new seed each time, and files of their own.
+ASKED = ("seed", "image", "video", "audio")
 # A draft with more is no form; the rest can be added by hand.
 MAX_DRAFT = 60
 MAX_LISTED = 200
@@ -37,10 +39,8 @@ def draft(graph: Mapping[str, Any], catalog: Catalog | None) -> list[Parameter]:
 
 
 def kind_of(sort: Sort) -> Kind:
-    try:
-        return Kind(str(sort))
-    except ValueError:
-        return NEAREST[sort]
+    wanted = NEAREST[sort] if sort is Sort.LORA else str(sort)
+    return Kind(wanted if wanted in list(Kind) else NEAREST[sort])
 
 
 def parameter(found: Found, taken: Collection[str] = ()) -> Parameter:
@@ -81,8 +81,8 @@ def free_name(words: str, taken: Collection[str]) -> str:
 
 def _default(found: Found, kind: Kind) -> Any:
     value = found.default
-    if kind is Kind.SEED or kind is Kind.IMAGE:
-        return None  # a new seed each time; the person's own picture
+    if str(kind) in ASKED:
+        return None
     if kind is Kind.COLOR:
         return f"#{value:06x}"
     if kind is Kind.BOOLEAN:

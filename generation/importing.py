@@ -22,7 +22,6 @@ from generation.comfy import carried
 from generation.comfy.catalog import Catalog
 from generation.comfy.convert import Definitions, Unconvertible, convert, read
 from generation.comfy.convert.api_format import check_api_format, is_api_format
-from generation.comfy.convert.reading import MAX_BYTES
 from generation.fields import write
 from generation.models import Catalog as CatalogRow
 from generation.models import Server, Workflow
@@ -85,7 +84,7 @@ def from_file(name: str, data: bytes, known: Definitions | None) -> Imported:
         raise Unconvertible("The file is empty.")
     found = carried.texts(data)
     if found is None:
-        return from_document(_json(data), known)
+        return from_document(read_json(data), known)
     if not found:
         kind = PurePath(name).suffix.lstrip(".").upper()[:5] or "file"
         raise Unconvertible(f"This {kind} carries no workflow.")
@@ -101,7 +100,7 @@ def from_document(document: object, known: Definitions | None) -> Imported:
     return _imported(document, known)
 
 
-def _json(data: bytes) -> Any:
+def read_json(data: bytes) -> Any:
     value = read(data)
     if b"\\u" not in data:  # only so can characters be written that are none
         return value
@@ -123,7 +122,7 @@ def _documents_of(found: Mapping[str, bytes]) -> Iterator[Any]:
         if name not in found:
             continue
         try:
-            value = _json(found[name])
+            value = read_json(found[name])
         except Unconvertible as error:
             # Old ComfyUIs write NaN into the prompt; the workflow is sound.
             problem = problem or error
@@ -146,7 +145,7 @@ def _carried_in(document: Mapping[str, Any]) -> Iterator[Any]:
         for place in places:
             value = place.get(name)
             if isinstance(value, str):
-                value = _json(value.encode())
+                value = read_json(value.encode())
             if isinstance(value, Mapping) and _looks_right(value):
                 yield value
 
@@ -243,6 +242,3 @@ def create(
     workflow.save()
     workflow.add_version(imported.graph, fields, author)
     return workflow
-
-
-__all__ = ["MAX_BYTES", "MAX_FILE_BYTES", "Imported", "Knowledge", "Unconvertible"]
