@@ -22,6 +22,8 @@ from generation.fields import (
 NEAREST = {Sort.LORA: "choice", Sort.VIDEO: "text", Sort.AUDIO: "text"}
 # A draft asks people for these: a new seed each time, and files of their own.
 ASKED = ("seed", "image", "video", "audio")
+# What people can do something with; servers allow far more.
+SENSIBLE = {"steps": 100, "cfg": 30, "width": 4096, "height": 4096, "batch_size": 8}
 # A draft with more is no form; the rest can be added by hand.
 MAX_DRAFT = 60
 MAX_LISTED = 200
@@ -46,7 +48,7 @@ def kind_of(sort: Sort) -> Kind:
 def parameter(found: Found, taken: Collection[str] = ()) -> Parameter:
     """One field, under a name that is not taken."""
     kind = kind_of(found.sort)
-    low, high = found.minimum, found.maximum
+    low, high = found.minimum, _sensible(found)
     if low is not None and high is not None and low > high:
         low = high = None
     whole = kind is Kind.INTEGER
@@ -64,6 +66,15 @@ def parameter(found: Found, taken: Collection[str] = ()) -> Parameter:
         group=found.group[:MAX_LABEL],
         advanced=found.advanced,
     )
+
+
+def _sensible(found: Found) -> float | None:
+    """The node's limit, or a closer one unless the workflow itself goes beyond it."""
+    closer, limit = SENSIBLE.get(found.role), found.maximum
+    is_number = isinstance(found.default, int | float)
+    if closer is None or limit is None or not is_number or found.default > closer:
+        return limit
+    return min(closer, limit)
 
 
 def free_name(words: str, taken: Collection[str]) -> str:

@@ -26,7 +26,7 @@ TEXTS = ("name", "label", "group", "help_text")
 NUMBERS = ("minimum", "maximum", "step")
 FLAGS = ("required", "advanced", "slider")
 EDITED = frozenset({*TEXTS, *NUMBERS, *FLAGS, "kind", "default", "choices", "targets"})
-WHERE = re.compile(r"Field 1( \(\w+\))?: ")
+WHERE = re.compile(r"Field (\d+)(?: \(\w+\))?: ")
 MAX_ROWS = 300
 
 
@@ -75,7 +75,7 @@ class Row:
 
     @property
     def rest(self) -> str:
-        """What the editor does not show, to be handed back."""
+        """What the editor has no control for, as JSON."""
         kept = {k: v for k, v in self.entry.items() if k not in EDITED}
         return json.dumps(kept) if kept else ""
 
@@ -124,11 +124,11 @@ def _entry(data: QueryDict, key: str) -> dict[str, Any]:
 
 def _rest(text: str) -> dict[str, Any]:
     try:
-        kept = json.loads(text) if text else {}
+        kept = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError):
-        return {}
+        kept = None
     if not isinstance(kept, dict):
-        return {}
+        return {text.strip()[:40]: None}  # nothing that a field has: it is refused
     return {name: value for name, value in kept.items() if name not in EDITED}
 
 
@@ -199,10 +199,18 @@ def check(rows: Sequence[Row], graph: Mapping[str, Any], choices: Choices) -> bo
         try:
             read([row.entry for row in rows], graph)
         except BadFields as exc:
-            # What only shows between fields: it is told at the first.
-            rows[0].errors += exc.errors
+            for error in exc.errors:
+                _blamed(rows, error).errors.append(WHERE.sub("", error))
             return False
     return sound
+
+
+def _blamed(rows: Sequence[Row], error: str) -> Row:
+    """The row that a sentence about all fields speaks of, else the first."""
+    if match := WHERE.match(error):
+        return rows[int(match[1]) - 1]
+    named = [row for row in rows if error.startswith(f"{row.entry.get('name')} ")]
+    return named[0] if named else rows[0]
 
 
 def _errors(

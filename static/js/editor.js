@@ -113,8 +113,9 @@
         return box.top + Math.min(box.height, 60) / 2;
       };
       const [above, below] = [row.previousElementSibling, row.nextElementSibling];
-      if (up && above && y < middle(above)) above.before(row);
-      else if (!up && below && y > middle(below)) below.after(row);
+      // The others move: a row that is moved itself loses the pointer.
+      if (up && above && y < middle(above)) row.after(above);
+      else if (!up && below && y > middle(below)) row.before(below);
     };
     const end = () => {
       grip.removeEventListener("pointermove", follow);
@@ -155,7 +156,11 @@
   document.getElementById("preview").addEventListener("recount", () => (unsaved = true));
   form.addEventListener("submit", () => (unsaved = false));
   document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx?.sourceElement?.id === "generate-form") unsaved = false;
+    const { ctx } = event.detail;
+    if (ctx?.sourceElement?.id !== "generate-form" || ctx.response?.status !== 200) return;
+    // A test run has saved the draft; show its job.
+    unsaved = false;
+    document.querySelector("#live-jobs > :first-child")?.scrollIntoView({ block: "center" });
   });
   addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
 

@@ -53,9 +53,15 @@ def test_what_matters_is_chosen_in_the_order_of_a_form():
 
 def test_a_field_takes_limits_and_help_from_the_server():
     steps = fields(TXT2IMG)["steps"]
-    assert (steps.kind, steps.minimum, steps.maximum) == ("integer", 1, 10_000)
+    assert (steps.kind, steps.minimum, steps.maximum) == ("integer", 1, 100)
+    found = {one.role: one for one in discover(TXT2IMG, CATALOG)}
+    assert found["steps"].maximum == 10_000
     assert steps.default == TXT2IMG["3"]["inputs"]["steps"]
     assert "denoising" in steps.help_text
+
+
+def test_a_draft_goes_as_far_as_its_workflow():
+    assert fields({"1": node("KSampler", steps=500)})["steps"].maximum == 10_000
 
 
 def test_both_dialects_say_the_same():

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from generation import editing
 from generation.models import Workflow
 from tests import make
 from tests.make import recording
@@ -86,19 +87,17 @@ def test_administrators_see_every_page(as_root, workflow):
         assert as_root.get(page).status_code == 200, page
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_nobody_else_sees_one(as_alice, workflow, page):
-    response = as_alice.get(page)
-    assert response.status_code == 302
-    assert response["Location"].startswith("/accounts/login/")
+@pytest.mark.parametrize("page", [*PAGES, "/servers/"])
+def test_for_nobody_else_there_is_one(client, as_alice, workflow, page):
+    assert as_alice.get(page).status_code == 404
+    assert client.get(page)["Location"].startswith("/accounts/login/")
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_nobody_else_does_anything(as_alice, workflow, deed):
+def test_nobody_else_does_anything(client, as_alice, workflow, deed):
     count = Workflow.objects.count()
-    response = as_alice.post(f"/templates/{deed}/")
-    assert response.status_code == 302
-    assert response["Location"].startswith("/accounts/login/")
+    assert as_alice.post(f"/templates/{deed}/").status_code == 404
+    assert client.post(f"/templates/{deed}/").status_code == 302
     workflow.refresh_from_db()
     assert workflow.published
     assert Workflow.objects.count() == count
@@ -268,11 +267,19 @@ def test_inputs_are_found_by_any_of_their_words(as_root, workflow):
     assert [offer.label for offer in page.context["offers"]] == ["filename_prefix"]
 
 
-def test_what_the_editor_does_not_know_stays(as_root, workflow):
-    from generation import editing
-
+def test_what_the_editor_does_not_know_stays():
     row = editing.Row("r0", {"name": "a", "kind": "text", "shown_if": ["b", [1]]})
     assert json.loads(row.rest) == {"shown_if": ["b", [1]]}
+
+
+@pytest.mark.parametrize("text", ['{"nonsense": 1}', "nonsense", "[1]"])
+def test_what_no_field_has_is_told_at_its_field(as_root, workflow, text):
+    data = changed(workflow, "") | {"r1-rest": text, "do": "save"}
+    page = as_root.post("/templates/test-card/form/", data)
+    assert page.status_code == 422
+    [wrong] = page.context["wrong"]
+    assert wrong.key == "r1"
+    assert "is nothing that a field has" in wrong.errors[0]
 
 
 def test_the_preview_is_the_real_form_without_what_is_wrong(as_root, workflow):
