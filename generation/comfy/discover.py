@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from generation.comfy.catalog import Catalog, InputSpec
+from generation.comfy.catalog import DYNAMIC, Catalog, InputSpec
 from generation.comfy.graph import MODEL_INPUTS, TEXT_INPUTS, Graph, is_link
 
 MAX_SEED_LIMIT = 2**64
@@ -151,14 +151,19 @@ def _found(
 ) -> Found:
     node = graph[node_id]
     class_type = str(node["class_type"])
-    spec = catalog.input(class_type, name) if catalog else None
+    inputs = node["inputs"]
+    spec = catalog.inner(class_type, name, inputs) if catalog else None
     role = prompts.get((node_id, name)) or _role(node, class_type, name)
+    if not role and _is_prompt(name, value, spec, prompts):
+        role = "negative_prompt" if "negative" in name else "prompt"
     sort = _sort(class_type, name, value, spec)
     if sort in (Sort.IMAGE, Sort.VIDEO, Sort.AUDIO):
         role = str(sort)
     known = ROLES.get(role)
     numeric = spec is not None and sort in (Sort.INTEGER, Sort.FLOAT)
     choices = spec.choices if spec and sort is Sort.CHOICE and spec.choices else ()
+    if catalog and spec and spec.type == DYNAMIC:
+        choices = catalog.keys(class_type, name, inputs)
     return Found(
         node=node_id,
         input=name,
@@ -177,6 +182,17 @@ def _found(
         group=known.group if known else "",
         advanced=known.advanced if known else False,
     )
+
+
+def _is_prompt(
+    name: str, value: object, spec: InputSpec | None, prompts: Mapping[Any, str]
+) -> bool:
+    """A text that no sampler leads to, as with nodes that do all by themselves."""
+    long = spec is not None and spec.multiline
+    last = name.rpartition(".")[2]
+    if not isinstance(value, str) or not long or "system" in last:
+        return False
+    return "prompt" in last or (not prompts and last in TEXT_INPUTS)
 
 
 def _role(node: Mapping[str, Any], class_type: str, name: str) -> str:
@@ -204,7 +220,7 @@ def _sort(class_type: str, name: str, value: Any, spec: InputSpec | None) -> Sor
         return Sort.BOOLEAN
     if isinstance(value, int | float):
         return _number_sort(name, value, kind)
-    if kind == "COMBO":
+    if kind in ("COMBO", DYNAMIC):
         return _choice_sort(name)
     long = spec.multiline if spec else name in TEXT_INPUTS
     return Sort.LONG_TEXT if long else Sort.TEXT

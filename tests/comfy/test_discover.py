@@ -106,6 +106,48 @@ def test_a_draft_is_always_sound(value):
     assert read(write(drafted), graph) == tuple(drafted)
 
 
+RESIZE = {"resize_type": "scale by multiplier", "resize_type.multiplier": 2.0}
+
+
+def test_what_a_dynamic_choice_brings_along_has_its_limits():
+    graph = {"1": node("ResizeImageMaskNode", **RESIZE)}
+    found = {one.input: one for one in discover(graph, CATALOG)}
+    factor = found["resize_type.multiplier"]
+    assert (factor.sort, factor.minimum, factor.maximum) == ("float", 0.01, 8)
+    assert "Scale factor" in factor.tooltip
+
+
+def test_a_dynamic_choice_offers_only_what_needs_no_other_inputs():
+    graph = {"1": node("ResizeImageMaskNode", **RESIZE)}
+    found = {one.input: one for one in discover(graph, CATALOG)}
+    kind = found["resize_type"]
+    assert kind.sort == "choice"
+    assert "scale by multiplier" in kind.choices
+    assert "scale dimensions" not in kind.choices
+
+
+def test_inputs_that_grow_are_what_their_template_says():
+    growing = ["COMFY_AUTOGROW_V3", {"template": {"input": {"required": {}}}}]
+    growing[1]["template"]["input"]["required"]["x"] = ["INT", {"min": 1, "max": 9}]
+    catalog = Catalog({"K": {"input": {"required": {"values": growing}}}})
+    (one,) = discover({"1": node("K", **{"values.x0": 5})}, catalog)
+    assert (one.sort, one.minimum, one.maximum) == ("integer", 1, 9)
+
+
+@pytest.mark.parametrize(
+    "entry", [None, [], ["COMFY_DYNAMICCOMBO_V3"], ["COMFY_DYNAMICCOMBO_V3", 5], 7]
+)
+def test_odd_definitions_do_no_harm(entry):
+    catalog = Catalog({"K": {"input": {"required": {"a": entry}}}})
+    found = discover({"1": node("K", **{"a": "x", "a.b": 1})}, catalog)
+    assert len(found) == 2
+
+
+def test_the_prompt_of_a_node_that_does_all_by_itself():
+    graph = {"1": node("KlingTextToVideoNode", prompt="a", negative_prompt="b")}
+    assert list(fields(graph)) == ["prompt", "negative_prompt"]
+
+
 def test_titles_of_the_minimalistic_wrapper():
     graph = {
         "1": node("PrimitiveInt", "<Frames:Length:2> 5, 121, 4", value=81),
