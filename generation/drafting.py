@@ -61,6 +61,7 @@ def parameter(found: Found, taken: Collection[str] = ()) -> Parameter:
         minimum=_within(low, found.default, whole=whole, lower=True),
         maximum=_within(high, found.default, whole=whole, lower=False),
         step=found.step,
+        choices=found.choices if found.narrowed else (),
         required=kind is not Kind.TEXT and found.role != "negative_prompt",
         help_text=found.tooltip[:MAX_HELP].strip(),
         group=found.group[:MAX_LABEL],

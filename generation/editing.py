@@ -37,6 +37,8 @@ class Row:
     key: str
     entry: dict[str, Any]
     errors: list[str] = field(default_factory=list)
+    # The targets, each with what a person calls it.
+    places: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
@@ -269,6 +271,22 @@ def place_title(graph: Mapping[str, Any], target: str) -> str:
     """How a person reads a target: the node's title and the input."""
     node, _, name = target.partition(ARROW)
     return f"{graphs.title(graph, node)}{ARROW}{name}"
+
+
+def fitting(
+    fields: Iterable[Mapping[str, Any]], graph: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """(fields that another graph has all inputs for, labels of the others)."""
+    kept: list[dict[str, Any]] = []
+    lost: list[str] = []
+    for entry in fields:
+        try:
+            read([{k: v for k, v in entry.items() if k in EDITED}], graph)
+        except BadFields:
+            lost.append(str(entry.get("label") or entry.get("name")))
+        else:
+            kept.append(dict(entry))
+    return kept, lost
 
 
 KINDS = [(str(kind), label) for kind, label in LABELS.items()]

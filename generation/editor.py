@@ -101,6 +101,9 @@ def _add(
 
 
 def _rows_context(version: Version, rows: Sequence[Row]) -> dict[str, Any]:
+    for row in rows:
+        titles = [editing.place_title(version.graph, t) for t in row.targets]
+        row.places = list(zip(row.targets, titles, strict=True))
     return {"workflow": version.workflow, "rows": rows, "kinds": editing.KINDS}
 
 

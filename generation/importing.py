@@ -29,6 +29,8 @@ from generation.models.server import parsed_catalog
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_TITLE = 200
+# Counted by their commas before anything is read; what is more takes seconds.
+MAX_VALUES = 1_500_000
 NODE_KEYS = ("inputs", "class_type", "_meta")
 
 
@@ -101,6 +103,9 @@ def from_document(document: object, known: Definitions | None) -> Imported:
 
 
 def read_json(data: bytes) -> Any:
+    """As `comfy.convert.read`, and of characters that can be stored and shown."""
+    if data.count(b",") > MAX_VALUES:
+        raise Unconvertible("The file has far more values than a workflow.")
     value = read(data)
     if b"\\u" not in data:  # only so can characters be written that are none
         return value

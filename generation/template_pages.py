@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import PersonRequest, person
 from gallery import files
-from generation import bundles, comparing, importing
+from generation import bundles, comparing, editing, importing
 from generation.comfy.convert import NodeProblem, Unconvertible
 from generation.details import DetailsForm
 from generation.models import Server, Version, Workflow
@@ -114,6 +114,39 @@ def _fault(
     more = max(0, len(nodes) - MAX_NAMED)
     named = [(n.id[:60], n.type[:100], n.reason[:300]) for n in nodes[:MAX_NAMED]]
     return {"name": name[:100], "sentence": sentence, "nodes": named, "more": more}
+
+
+@staff
+@require_POST
+def replace_workflow(request: HttpRequest, slug: str) -> HttpResponse:
+    """Another workflow for the same form: a new draft with the fields that fit it."""
+    workflow = get_template(slug)
+    upload = request.FILES.get("file")
+    newest = workflow.newest()
+    if upload is None or (upload.size or 0) > importing.MAX_FILE_BYTES:
+        messages.error(request, "Choose a file of at most 64 MB.")
+        return redirect("generation:template", slug)
+    nodes = importing.knowledge()
+    try:
+        known = nodes.definitions if nodes else None
+        found = importing.from_file(upload.name or "file", upload.read(), known)
+    except Unconvertible as exc:
+        named = [f"Node {n.id} ({n.type}): {n.reason}." for n in exc.nodes[:MAX_NAMED]]
+        messages.error(request, " ".join([exc.sentence, *named])[:4000])
+        return redirect("generation:template", slug)
+    old = newest.fields if newest else []
+    fields, lost = editing.fitting(old, found.graph)
+    try:
+        version = workflow.add_version(found.graph, fields, person(request))
+    except ValidationError as exc:
+        messages.error(request, " ".join(exc.messages))
+        return redirect("generation:template", slug)
+    text = f"Version {version.number} has the new workflow, as a draft."
+    if lost:
+        text += f" It has nothing for {', '.join(lost)}."
+    log_deed(request, workflow, text[:1000])
+    messages.success(request, text)
+    return redirect("generation:edit-form", slug)
 
 
 @staff

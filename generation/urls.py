@@ -25,6 +25,7 @@ template_urls = [
     path("form/test/", editor.test_run, name="test-run"),
     path("versions/<int:number>/publish/", template_pages.publish, name="publish"),
     path("compare/", template_pages.compare, name="compare-versions"),
+    path("workflow/", template_pages.replace_workflow, name="replace-workflow"),
     path("withdraw/", template_pages.withdraw, name="withdraw"),
     path("duplicate/", template_pages.duplicate, name="duplicate"),
     path("export/", template_pages.export, name="export"),

@@ -60,6 +60,8 @@ class Found:
     maximum: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    # The choices are these, whatever a server offers under this name.
+    narrowed: bool = False
     tooltip: str = ""
     role: str = ""
     chosen: bool = False
@@ -150,18 +152,16 @@ def _found(
     prompts: Mapping[tuple[str, str], str],
 ) -> Found:
     node = graph[node_id]
-    class_type = str(node["class_type"])
-    inputs = node["inputs"]
+    class_type, inputs = str(node["class_type"]), node["inputs"]
     spec = catalog.inner(class_type, name, inputs) if catalog else None
     role = prompts.get((node_id, name)) or _role(node, class_type, name)
-    if not role and _is_prompt(name, value, spec, prompts):
-        role = "negative_prompt" if "negative" in name else "prompt"
+    role = role or _prompt_role(name, value, spec, prompts)
     sort = _sort(class_type, name, value, spec)
     if sort in (Sort.IMAGE, Sort.VIDEO, Sort.AUDIO):
         role = str(sort)
     known = ROLES.get(role)
-    numeric = spec is not None and sort in (Sort.INTEGER, Sort.FLOAT)
-    choices = spec.choices if spec and sort is Sort.CHOICE and spec.choices else ()
+    ranged = spec if sort in (Sort.INTEGER, Sort.FLOAT) else None
+    choices = spec.choices or () if spec and sort is Sort.CHOICE else ()
     if catalog and spec and spec.type == DYNAMIC:
         choices = catalog.keys(class_type, name, inputs)
     return Found(
@@ -172,10 +172,11 @@ def _found(
         sort=sort,
         label=known.label if known else _words(name),
         default=value,
-        minimum=_limit(spec.min) if spec and numeric else None,
-        maximum=_limit(spec.max) if spec and numeric else None,
-        step=_step(spec.step) if spec and numeric else None,
-        choices=tuple(str(choice) for choice in choices),
+        minimum=_limit(ranged.min) if ranged else None,
+        maximum=_limit(ranged.max) if ranged else None,
+        step=_step(ranged.step) if ranged else None,
+        choices=tuple(map(str, choices)),
+        narrowed=spec is not None and (spec.type == DYNAMIC or "." in name),
         tooltip=spec.tooltip if spec else "",
         role=role,
         chosen=known is not None,
@@ -184,15 +185,16 @@ def _found(
     )
 
 
-def _is_prompt(
+def _prompt_role(
     name: str, value: object, spec: InputSpec | None, prompts: Mapping[Any, str]
-) -> bool:
-    """A text that no sampler leads to, as with nodes that do all by themselves."""
-    long = spec is not None and spec.multiline
+) -> str:
+    """Of a text that no sampler leads to, as with nodes that do all by themselves."""
     last = name.rpartition(".")[2]
-    if not isinstance(value, str) or not long or "system" in last:
-        return False
-    return "prompt" in last or (not prompts and last in TEXT_INPUTS)
+    long = spec is not None and spec.multiline and "system" not in last
+    named = "prompt" in last or (not prompts and last in TEXT_INPUTS)
+    if not (isinstance(value, str) and long and named):
+        return ""
+    return "negative_prompt" if "negative" in last else "prompt"
 
 
 def _role(node: Mapping[str, Any], class_type: str, name: str) -> str:

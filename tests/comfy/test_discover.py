@@ -124,6 +124,7 @@ def test_a_dynamic_choice_offers_only_what_needs_no_other_inputs():
     assert kind.sort == "choice"
     assert "scale by multiplier" in kind.choices
     assert "scale dimensions" not in kind.choices
+    assert drafting.parameter(kind).choices == kind.choices
 
 
 def test_inputs_that_grow_are_what_their_template_says():

@@ -79,7 +79,12 @@ PAGES = ["/templates/", "/templates/test-card/", "/templates/test-card/form/"]
 PAGES += ["/templates/test-card/form/inputs/", "/templates/test-card/export/"]
 PAGES += ["/templates/test-card/compare/?old=1&new=1"]
 DEEDS = ["import/files", "test-card/form/preview", "test-card/form/test"]
-DEEDS += ["test-card/versions/1/publish", "test-card/withdraw", "test-card/duplicate"]
+DEEDS += [
+    "test-card/workflow",
+    "test-card/versions/1/publish",
+    "test-card/withdraw",
+    "test-card/duplicate",
+]
 
 
 def test_administrators_see_every_page(as_root, workflow):
@@ -349,6 +354,30 @@ def test_two_versions_are_compared(as_root, workflow):
     assert nodes == {"Save image (2)": "changed", "PreviewImage (3)": "added"}
     [change] = page.context["fields"][0].changes
     assert (change.old, change.new) == ("4096", "2048")
+
+
+def test_another_workflow_keeps_the_fields_that_fit_it(as_root, workflow):
+    graph = json.loads(json.dumps(workflow.current.graph))
+    del graph["1"]["inputs"]["color"]
+    graph["2"]["inputs"]["filename_prefix"] = "new"
+    address = "/templates/test-card/workflow/"
+    response = as_root.post(address, {"file": upload("new.json", graph)}, follow=True)
+    draft = workflow.newest()
+    assert draft.graph["2"]["inputs"]["filename_prefix"] == "new"
+    assert [p.name for p in draft.parameters] == ["width", "height", "batch_size"]
+    assert draft.published_at is None
+    assert "It has nothing for Colour." in response.content.decode()
+
+
+def test_a_workflow_that_cannot_be_read_replaces_nothing(as_root, workflow):
+    make.server()
+    bad = upload("new.json", {"9": {"class_type": EVIL, "inputs": {}}})
+    address = "/templates/test-card/workflow/"
+    page = as_root.post(address, {"file": bad}, follow=True).content.decode()
+    assert "Node 9" in page
+    assert EVIL not in page
+    assert as_root.post(address, follow=True).status_code == 200
+    assert workflow.newest().number == 1
 
 
 @pytest.mark.parametrize("query", ["", "?old=x&new=1", "?old=1&new=99"])

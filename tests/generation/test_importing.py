@@ -118,6 +118,8 @@ HOSTILE = {
     "binary.bin": bytes(range(256)) * 10,
     "large.json": b'{"a": "' + b"x" * 11_000_000 + b'"}',
     "nodes.json": many(100_000),
+    "values.json": b"[" + b"1," * 5_000_000 + b"1]",
+    "objects.json": b"[" + b"{}," * 3_000_000 + b"{}]",
     "deep.json": b"[" * 100_000,
     "deep-object.json": b'{"a":' * 5000 + b"1" + b"}" * 5000,
     "twice.json": b'{"1": 1, "1": 2}',
