@@ -14,10 +14,11 @@ from accounts.http import person
 from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from gallery.models import Image
-from generation import offers, parameters, remake
+from generation import offers, remake
 from generation.models import Job, Version
 from generation.models.job import Priority
 from generation.remake import CannotRun
+from generation.schema import json_schema
 from generation.submit import MAX_COUNT, again, submit
 
 router = Router(tags=["comfyui"])
@@ -30,6 +31,8 @@ class GenerateIn(Schema):
     parameters: dict[str, Any] = Field(default_factory=dict)
     count: int = Field(1, ge=1, le=MAX_COUNT)
     priority: Priority = Priority.NORMAL
+    # By parameter, the values of a grid: a job for each combination.
+    sweep: dict[str, list[Any]] = Field(default_factory=dict)
 
 
 class QueuedOut(Schema):
@@ -138,6 +141,7 @@ def generate(
         body.parameters,
         count=body.count,
         priority=body.priority,
+        swept=body.sweep,
         idempotency_key=idempotency_key,
     )
     return Status(202, _queued(jobs))
@@ -228,7 +232,8 @@ def _template(request: HttpRequest, slug: str) -> Version:
 
 def template_out(version: Version) -> TemplateOut:
     workflow = version.workflow
-    schema = parameters.json_schema(version.parameters, offers.choices_of(version))
+    fields = offers.parameters_of(version)
+    schema = json_schema(fields, offers.choices_of(version))
     return TemplateOut(
         slug=workflow.slug,
         title=workflow.title,

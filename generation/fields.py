@@ -31,6 +31,12 @@ class Kind(StrEnum):
     SCHEDULER = "scheduler"
     COLOR = "color"
     IMAGE = "image"
+    SIZE = "size"
+    LORA = "lora"
+    BATCH = "batch"
+    MASK = "mask"
+    VIDEO = "video"
+    AUDIO = "audio"
 
 
 LABELS = {
@@ -46,23 +52,44 @@ LABELS = {
     Kind.SCHEDULER: "Scheduler",
     Kind.COLOR: "Colour",
     Kind.IMAGE: "Picture",
+    Kind.SIZE: "Width and height",
+    Kind.LORA: "LoRA with strength",
+    Kind.BATCH: "How many at once",
+    Kind.MASK: "Mask painted over a picture",
+    Kind.VIDEO: "Video",
+    Kind.AUDIO: "Sound",
 }
+# What people bring as a file: the value is a key of our storage.
+FILES = frozenset({Kind.IMAGE, Kind.MASK, Kind.VIDEO, Kind.AUDIO})
+TEXTS = frozenset({Kind.TEXT, Kind.LONG_TEXT})
 # What no server has to know: people write or bring it.
-FREE = frozenset({Kind.TEXT, Kind.LONG_TEXT, Kind.COLOR, Kind.IMAGE})
+FREE = frozenset({Kind.COLOR, *TEXTS, *FILES})
+# Values of several parts: each target takes one of them.
+PARTS = {Kind.SIZE: ("width", "height"), Kind.LORA: ("name", "strength")}
 
 
 class Target(NamedTuple):
-    """An input of the graph."""
+    """An input of the graph; of a value with several parts, it takes this one."""
 
     node: str
     input: str
+    part: str = ""
+
+
+class Condition(NamedTuple):
+    """A field is shown only while another has one of these values."""
+
+    parameter: str
+    values: tuple[str | int | float | bool, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """One field of a form; it sets one or several inputs of the graph.
 
-    `choices` narrows what the servers offer. `slider` shows a number as one.
+    `choices` narrows what the servers offer. `slider` shows a number as one. The
+    limits of a size are those of both sides, the ones of a LoRA its strength's.
+    `paints` names the picture field over which a mask is painted.
     """
 
     name: str
@@ -79,6 +106,12 @@ class Parameter:
     group: str = ""
     advanced: bool = False
     slider: bool = False
+    paints: str = ""
+    shown_if: Condition | None = None
+
+    def at(self, part: str) -> tuple[Target, ...]:
+        """The targets that take this part of the value."""
+        return tuple(target for target in self.targets if target.part == part)
 
 
 class BadFields(Exception):
@@ -106,9 +139,33 @@ def read(raw: object, graph: Mapping[str, Any]) -> tuple[Parameter, ...]:
         errors += [f"{where}: {error}" for error in reader.errors]
         if parameter is not None:
             found.append(parameter)
+    errors += _among_each_other(found)
     if errors:
         raise BadFields(errors)
     return tuple(found)
+
+
+def _among_each_other(found: list[Parameter]) -> list[str]:
+    """What is wrong with the names by which fields speak of others."""
+    known = {parameter.name: parameter for parameter in found}
+    errors = []
+    for parameter in found:
+        other = known.get(parameter.paints)
+        if parameter.paints and (other is None or other.kind != Kind.IMAGE):
+            errors.append(f"{parameter.name} paints over a field that is no picture.")
+        seen, condition = {parameter.name}, parameter.shown_if
+        while condition is not None:
+            other = known.get(condition.parameter)
+            if other is None or other.kind in FILES or other.kind in PARTS:
+                what = f"“{condition.parameter[:60]}”"
+                errors.append(f"{parameter.name} cannot depend on {what}.")
+                break
+            if other.name in seen:
+                errors.append(f"{parameter.name} depends on itself.")
+                break
+            seen.add(other.name)
+            condition = other.shown_if
+    return errors
 
 
 def write(parameters: Iterable[Parameter]) -> list[dict[str, Any]]:
@@ -123,9 +180,12 @@ def _plain(parameter: Parameter) -> dict[str, Any]:
         if getattr(parameter, each.name) != each.default
     }
     said["kind"] = str(parameter.kind)
-    said["targets"] = [list(target) for target in parameter.targets]
+    said["targets"] = [[part for part in t if part] for t in parameter.targets]
     if parameter.choices:
         said["choices"] = list(parameter.choices)
+    if condition := parameter.shown_if:
+        shown = {"parameter": condition.parameter, "is": list(condition.values)}
+        said["shown_if"] = shown
     return said
 
 
@@ -157,18 +217,21 @@ class _Reader:
             return None
         limits = {key: self._number(key) for key in ("minimum", "maximum", "step")}
         self._check_limits(limits)
+        parts = PARTS.get(Kind(kind), ("",))
         return Parameter(
             name=name,
             label=self._text("label", MAX_LABEL) or name,
             kind=Kind(kind),
-            targets=self._targets(),
-            default=self._default(),
+            targets=self._targets(parts),
+            default=self._default(parts),
             choices=self._choices(),
             required=self._flag("required", True),
             help_text=self._text("help_text", MAX_HELP),
             group=self._text("group", MAX_LABEL),
             advanced=self._flag("advanced", False),
             slider=self._flag("slider", False),
+            paints=self._text("paints", MAX_LABEL),
+            shown_if=self._condition(),
             **limits,
         )
 
@@ -212,15 +275,37 @@ class _Reader:
         if step is not None and step <= 0:
             self.errors.append("the step must be above 0.")
 
-    def _default(self) -> Any:
+    def _default(self, parts: tuple[str, ...]) -> Any:
         value = self._get("default")
+        if isinstance(value, Mapping) and len(parts) > 1:
+            if set(value) == set(parts) and all(map(_is_plain, value.values())):
+                return dict(value)
+            self.errors.append(f"the default has {' and '.join(parts)}.")
+            return None
         if isinstance(value, str) and len(value) > 20_000:
             self.errors.append("the default is too long.")
             return None
-        if value is not None and not isinstance(value, str | int | float | bool):
+        if value is not None and not _is_plain(value):
             self.errors.append("the default is text, a number, true or false.")
             return None
         return value
+
+    def _condition(self) -> Condition | None:
+        value = self._get("shown_if")
+        if value is None:
+            return None
+        name = value.get("parameter") if isinstance(value, Mapping) else None
+        wanted = value.get("is") if isinstance(value, Mapping) else None
+        if (
+            not isinstance(name, str)
+            or not isinstance(wanted, list)
+            or not wanted
+            or not all(map(_is_plain, wanted))
+        ):
+            example = '{"parameter": "mode", "is": ["a", "b"]}'
+            self.errors.append(f"shown_if is written as {example}.")
+            return None
+        return Condition(name, tuple(wanted))
 
     def _choices(self) -> tuple[str, ...]:
         value = self._get("choices")
@@ -231,22 +316,33 @@ class _Reader:
             return ()
         return tuple(dict.fromkeys(value))
 
-    def _targets(self) -> tuple[Target, ...]:
+    def _targets(self, parts: tuple[str, ...]) -> tuple[Target, ...]:
         value = self._get("targets")
+        example = '["6", "text"]' if parts == ("",) else f'["6", "…", "{parts[0]}"]'
         if not isinstance(value, list) or not value:
-            self.errors.append('targets are written as [["6", "text"]].')
+            self.errors.append(f"targets are written as [{example}].")
             return ()
         found = []
-        for target in value:
-            pair = target if isinstance(target, list | tuple) else ()
-            if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-                self.errors.append('targets are written as [["6", "text"]].')
+        for raw in value:
+            words = raw if isinstance(raw, list | tuple) else ()
+            if len(words) not in (2, 3) or not all(isinstance(w, str) for w in words):
+                self.errors.append(f"targets are written as [{example}].")
                 continue
-            node = self.graph.get(pair[0])
+            target = Target(*words)
+            node = self.graph.get(target.node)
             inputs = node.get("inputs") if isinstance(node, Mapping) else None
-            if not isinstance(inputs, Mapping) or pair[1] not in inputs:
-                what = f"{pair[1][:60]} at node {pair[0][:40]}"
+            if not isinstance(inputs, Mapping) or target.input not in inputs:
+                what = f"{target.input[:60]} at node {target.node[:40]}"
                 self.errors.append(f"the graph has no input {what}.")
-                continue
-            found.append(Target(*pair))
+            elif target.part not in parts:
+                self.errors.append(f"its targets are written as [{example}].")
+            else:
+                found.append(target)
+        missing = set(parts) - {target.part for target in found}
+        if len(parts) > 1 and found and missing:
+            self.errors.append(f"nothing takes its {' and '.join(sorted(missing))}.")
         return tuple(found)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool)

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from pathlib import PurePosixPath
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
+from django.http import QueryDict
 
 from accounts.models import User
-from gallery import files
-from generation import offers, outlook, parameters
-from generation.fields import Kind, Parameter
+from generation import media, offers, outlook, parameters, sweep
+from generation.fields import FILES, Kind, Parameter
 from generation.models import Job, Server, Version
-from generation.submit import MAX_COUNT, Invalid, input_folder, submit
+from generation.submit import (
+    MAX_COUNT,
+    SWEEP,
+    Invalid,
+    Wish,
+    from_gallery,
+    input_folder,
+    is_own_file,
+    submit,
+)
+from generation.widgets import widget_of
+
+SWEPT = ("sweep-1", "sweep-2")
 
 
 class GenerateForm(forms.Form):
@@ -25,6 +40,9 @@ class GenerateForm(forms.Form):
 
     `initial` are values of an earlier job; without them the defaults are shown.
     """
+
+    # Why the name for a preset cannot be taken.
+    preset_error = ""
 
     def __init__(
         self,
@@ -35,11 +53,14 @@ class GenerateForm(forms.Form):
         initial: Mapping[str, Any] | None = None,
     ) -> None:
         self.version, self.workflow, self.owner = version, version.workflow, owner
-        self.parameters = version.parameters
+        self.parameters = offers.parameters_of(version)
         self.choices = offers.choices_of(version)
         super().__init__(data, uploads, initial=dict(initial or {}))  # type: ignore[arg-type]
         for parameter in self.parameters:
             self.fields[parameter.name] = self._field(parameter)
+        self._add_own_fields()
+
+    def _add_own_fields(self) -> None:
         self.fields["count"] = forms.IntegerField(
             label="Jobs",
             initial=1,
@@ -55,6 +76,22 @@ class GenerateForm(forms.Form):
             required=False,
             help_text="Among your own jobs.",
         )
+        names = [(p.name, p.label) for p in self.parameters if p.kind in sweep.KINDS]
+        for number, name in enumerate(SWEPT, 1):
+            self.fields[name] = forms.ChoiceField(
+                label="Parameter" if number == 1 else "and",
+                choices=[("", "None"), *names],
+                required=False,
+            )
+            self.fields[f"{name}-values"] = forms.CharField(
+                label="Values",
+                required=False,
+                strip=False,
+                max_length=20_000,
+                widget=forms.Textarea(
+                    attrs={"rows": 1, "placeholder": "1, 2, 3 or 1..9 step 2"}
+                ),
+            )
 
     # Showing ------------------------------------------------------------------
 
@@ -63,7 +100,9 @@ class GenerateForm(forms.Form):
         values = {
             p.name: parameters.default(p, self.choices(p)) for p in self.parameters
         }
-        graph = parameters.resolve(self.version.graph, self.parameters, values)
+        graph = parameters.resolve(
+            self.version.graph, self.parameters, values, self.choices
+        )
         tags = self.workflow.server_tags
         servers = [server for server in Server.taking_jobs() if server.catalog_id]
         if any(not s.lacks(graph) and not s.lacks_tags(tags) for s in servers):
@@ -78,10 +117,20 @@ class GenerateForm(forms.Form):
             required=False,  # `parameters.clean` decides, with its own sentence
             initial=value,
             help_text=parameter.help_text,
-            widget=_widget(parameter, choices),
+            widget=widget_of(parameter, choices),
         )
         field.parameter = parameter  # type: ignore[attr-defined]
+        if condition := parameter.shown_if:
+            shown = {"parameter": condition.parameter, "is": list(condition.values)}
+            field.shown_if = json.dumps(shown)  # type: ignore[attr-defined]
+        if parameter.kind in FILES:
+            self._keep(field, self.initial.get(parameter.name))
         return field
+
+    def _keep(self, field: Any, key: object) -> None:
+        """Show the file that is there already, if it is the person's own."""
+        field.kept = key if is_own_file(self.owner, key) else ""
+        field.kept_name = PurePosixPath(str(field.kept)).name
 
     def groups(self) -> Iterator[tuple[str, list[BoundField]]]:
         """(group, fields) of what everybody sees."""
@@ -96,6 +145,10 @@ class GenerateForm(forms.Form):
         for group, members in groupby(shown, key=lambda p: p.group):
             yield group, [self[p.name] for p in members]
 
+    def sweeps(self) -> list[tuple[BoundField, BoundField]]:
+        """(parameter, values) of each field of the grid."""
+        return [(self[name], self[f"{name}-values"]) for name in SWEPT]
+
     def show_errors(self, errors: Mapping[str, str]) -> None:
         """Beside the fields of a form that was not sent yet: what the server said."""
         self.cleaned_data: dict[str, Any] = {}
@@ -106,88 +159,123 @@ class GenerateForm(forms.Form):
     def advanced_has_errors(self) -> bool:
         return any(self[p.name].errors for p in self.parameters if p.advanced)
 
+    @property
+    def preset_name(self) -> str:
+        return str(self.data.get("preset-name", ""))
+
+    @property
+    def sweep_is_open(self) -> bool:
+        return any(self[name].value() or self[name].errors for name in SWEPT)
+
     # Taking -------------------------------------------------------------------
 
     def submit(self) -> list[Job]:
         """Queue the jobs. On wrong values: an empty list, and the errors beside
         their fields. Raises TooMany.
         """
-        if not self.is_valid():
-            return []
-        given = dict(self.cleaned_data)
-        count = given.pop("count") or 1
-        priority = given.pop("priority") or Job.Priority.NORMAL
-        for parameter in self.parameters:
-            if parameter.kind == Kind.IMAGE:
-                self._keep_upload(parameter, given)
-            elif parameter.kind == Kind.BOOLEAN:
-                given[parameter.name] = bool(given[parameter.name])
-        if self.errors:
+        wish = self.wish()
+        if wish is None:
             return []
         try:
-            return submit(
-                self.owner, self.version, given, count=count, priority=priority
+            jobs = submit(
+                self.owner,
+                self.version,
+                wish.given,
+                count=wish.count,
+                priority=wish.priority,
+                swept=wish.swept,
             )
         except Invalid as exc:
-            for name, sentence in exc.errors.items():
-                self.add_error(name if name in self.fields else None, sentence)
+            self.tell(exc)
             return []
+        self._count_seeds_up(jobs)
+        return jobs
 
-    def _keep_upload(self, parameter: Parameter, given: dict[str, Any]) -> None:
-        upload = given.get(parameter.name)
-        if isinstance(upload, UploadedFile):
+    def tell(self, wrong: Invalid) -> None:
+        """Show each sentence beside its field."""
+        for name, sentence in wrong.errors.items():
+            where = f"{SWEPT[0]}-values" if name == SWEEP else name
+            self.add_error(where if where in self.fields else None, sentence)
+
+    def wish(self, *, with_files: bool = True) -> Wish | None:
+        """What was typed; None, and errors, where it cannot be read at all.
+
+        Without files, a file counts as given: only the number of jobs is asked for.
+        """
+        self.full_clean()
+        given = {p.name: self.cleaned_data.get(p.name) for p in self.parameters}
+        for parameter in self.parameters:
+            if parameter.kind in FILES and not with_files:
+                given[parameter.name] = f"{input_folder(self.owner)}any"
+            elif parameter.kind in FILES:
+                given[parameter.name] = self._stored(parameter, given[parameter.name])
+            elif parameter.kind == Kind.BOOLEAN:
+                given[parameter.name] = bool(given[parameter.name])
+        swept = self._swept()
+        if self.errors:
+            return None
+        return Wish(
+            given=given,
+            count=self.cleaned_data["count"] or 1,
+            priority=self.cleaned_data["priority"] or Job.Priority.NORMAL,
+            swept=swept,
+        )
+
+    def _swept(self) -> dict[str, list[str]]:
+        by_name = {p.name: p for p in self.parameters}
+        swept: dict[str, list[str]] = {}
+        for name in SWEPT:
+            chosen = self.cleaned_data.get(name)
+            typed = self.cleaned_data.get(f"{name}-values") or ""
+            if not chosen:
+                if typed.strip():
+                    self.add_error(name, "Choose the parameter of these values.")
+                continue
+            if chosen in swept:
+                self.add_error(name, "Choose another parameter than above.")
+                continue
             try:
-                key = keep_input(self.owner, upload)
-                given[parameter.name] = key
-                # Should another value be wrong, it need not be chosen again.
-                self.initial[parameter.name] = key
-            except files.BadPicture as exc:
+                swept[chosen] = sweep.values(by_name[chosen], typed)
+            except sweep.BadSweep as exc:
+                self.add_error(f"{name}-values", str(exc))
+        return swept
+
+    def _stored(self, parameter: Parameter, value: object) -> Any:
+        """The key of a file, stored at once: then it is kept on errors, too."""
+        if isinstance(value, UploadedFile):
+            try:
+                value = keep_input(self.owner, value, parameter.kind)
+            except media.BadFile as exc:
                 self.add_error(parameter.name, str(exc))
-        else:
-            # No new file: the one of the settings that are used again, if any.
-            kept = self.data.get(f"{parameter.name}-kept", "")
-            given[parameter.name] = kept or None
+                return None
+        elif parameter.kind == Kind.IMAGE:
+            value = from_gallery(self.owner, value) or value
+        # Should another value be wrong, it need not be chosen again.
+        self.initial[parameter.name] = value
+        self._keep(self.fields[parameter.name], value)
+        return value
+
+    def _count_seeds_up(self, jobs: list[Job]) -> None:
+        """After a run the form shows the next seed of those that count up."""
+        if not jobs or not isinstance(self.data, QueryDict):
+            return
+        data = self.data.copy()
+        for parameter in self.parameters:
+            mode = self.data.get(f"{parameter.name}-mode")
+            if parameter.kind == Kind.SEED and mode == "increment":
+                last = jobs[-1].parameters[parameter.name]
+                after = parameters.seed_after(parameter, last, 1)
+                data[parameter.name] = str(after)
+        self.data = data
 
 
-def keep_input(owner: User, upload: UploadedFile[Any]) -> str:
-    """Store an uploaded picture under its hash; return its key. Raises BadPicture."""
+def keep_input(owner: User, upload: UploadedFile[Any], kind: Kind = Kind.IMAGE) -> str:
+    """Store an uploaded file under its hash; return its key. Raises BadFile."""
     if (upload.size or 0) > settings.LIFEOS_MAX_UPLOAD_BYTES:
         limit = settings.LIFEOS_MAX_UPLOAD_BYTES // 1024**2
-        raise files.BadPicture(f"The file is larger than {limit} MB.")
-    seen = files.inspect(upload, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
+        raise media.BadFile(f"The file is larger than {limit} MB.")
+    seen = media.inspect(upload, kind, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
     upload.seek(0)
+    content = upload if seen.content is None else ContentFile(seen.content)
     key = f"{input_folder(owner)}{seen.sha256}.{seen.extension}"
-    return key if default_storage.exists(key) else default_storage.save(key, upload)
-
-
-def _widget(parameter: Parameter, choices: Any) -> forms.Widget:
-    kind = parameter.kind
-    limits = {
-        key: f"{limit:g}"
-        for key, limit in (
-            ("min", parameter.minimum),
-            ("max", parameter.maximum),
-            ("step", parameter.step),
-        )
-        if limit is not None
-    }
-    if choices is not None:
-        return forms.Select(choices=[(c, c) for c in choices])
-    if kind == Kind.LONG_TEXT:
-        return forms.Textarea(attrs={"rows": 4})
-    if kind == Kind.INTEGER:
-        return forms.NumberInput(attrs={"inputmode": "numeric", **limits})
-    if kind == Kind.FLOAT:
-        limits.setdefault("step", "any")
-        return forms.NumberInput(attrs={"inputmode": "decimal", **limits})
-    if kind == Kind.SEED:
-        return forms.TextInput(
-            attrs={"inputmode": "numeric", "placeholder": "random", "pattern": "[0-9]*"}
-        )
-    if kind == Kind.BOOLEAN:
-        return forms.CheckboxInput()
-    if kind == Kind.COLOR:
-        return forms.TextInput(attrs={"type": "color"})
-    if kind == Kind.IMAGE:
-        return forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"})
-    return forms.TextInput()
+    return key if default_storage.exists(key) else default_storage.save(key, content)

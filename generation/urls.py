@@ -2,7 +2,14 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from generation import again, editor, operate, template_pages, views
+from generation import (
+    again,
+    editor,
+    filling,
+    operate,
+    template_pages,
+    views,
+)
 
 app_name = "generation"
 
@@ -31,10 +38,25 @@ template_urls = [
     path("export/", template_pages.export, name="export"),
 ]
 
+# generate/<slug>/
+form_urls = [
+    path("", views.generate, name="generate"),
+    path("cost/", filling.cost, name="cost"),
+    path("recent/<slug:name>/", filling.recent_texts, name="recent-texts"),
+    path("presets/", filling.preset_list, name="preset-list"),
+    path("presets/save/", filling.save_preset, name="save-preset"),
+    path("presets/<int:pk>/", filling.change_preset, name="change-preset"),
+    path("presets/<int:pk>/delete/", filling.delete_preset, name="delete-preset"),
+]
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("generate/", views.template_list, name="template-list"),
-    path("generate/<slug:slug>/", views.generate, name="generate"),
+    path("generate/<slug:slug>/", include(form_urls)),
+    path("inputs/pictures/", filling.own_pictures, name="own-pictures"),
+    path("inputs/<str:name>/", filling.input_file, name="input-file"),
+    path("words/", filling.word_lists, name="word-lists"),
+    path("words/<int:pk>/delete/", filling.delete_word_list, name="delete-word-list"),
     path("remix/", again.upload, name="remix-upload"),
     path("remix/<uuid:pk>/", again.choose, name="remix"),
     path("remix/<uuid:pk>/run/", again.run_again, name="run-again"),

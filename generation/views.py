@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,11 +19,14 @@ from accounts.http import PersonRequest, person
 from accounts.models import User
 from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
-from generation import previews
+from generation import offers, parameters, previews, wildcards
+from generation.fields import TEXTS
+from generation.filling import usable_values, version_for
 from generation.forms import GenerateForm
-from generation.models import Job, Version, Workflow
+from generation.models import Job, Preset, Version, Workflow
 from generation.models.job import JobQuerySet
 from generation.remake import mapped_onto
+from generation.remix import Mapped
 from generation.shelf import Shelf
 from generation.submit import Invalid, again
 from generation.usage import TooMany
@@ -30,6 +35,8 @@ PAGE = 30
 # Cards of active jobs on one page; each costs a look at the queue.
 LIVE = 12
 RECENT = 8
+# Presets in the menu of a form.
+MENU = 30
 
 
 def get_job_for(request: HttpRequest, pk: UUID) -> Job:
@@ -79,22 +86,20 @@ def template_list(request: PersonRequest) -> HttpResponse:
 
 @login_required
 def generate(request: PersonRequest, slug: str) -> HttpResponse:
-    usable = Version.objects.current_for(request.user)
-    version = get_object_or_404(usable, workflow__slug=slug)
+    version = version_for(request, slug)
     if request.method == "POST":
         return _submit(request, version)
     source = request.GET.get("from", "")
     mapped = mapped_onto(request.user, source, version)
-    form = GenerateForm(version, request.user, initial=mapped.values)
+    start = _start(request, version, mapped)
+    form = GenerateForm(version, request.user, initial=start.values)
     form.show_errors(_refused(request.user, source))
-    context = _page(request, form) | {"mapped": mapped}
+    context = _page(request, form) | {"start": start, "mapped": mapped}
     return render(request, "generation/generate.html", context)
 
 
 def _submit(request: PersonRequest, version: Version) -> HttpResponse:
-    end = "-kept"  # pictures of the settings that are used again
-    kept = {k.removesuffix(end): v for k, v in request.POST.items() if k.endswith(end)}
-    form = GenerateForm(version, request.user, request.POST, request.FILES, kept)
+    form = GenerateForm(version, request.user, request.POST, request.FILES)
     try:
         jobs = form.submit()
     except TooMany as exc:
@@ -105,7 +110,7 @@ def _submit(request: PersonRequest, version: Version) -> HttpResponse:
     if not jobs:
         return _not_taken(request, form, 422)
     if request.htmx:
-        context = {"form": form, "jobs": jobs}
+        context = {"form": form, "jobs": jobs[:LIVE]}
         return render(request, "generation/_submitted.html", context)
     return redirect("generation:job", jobs[0].pk)
 
@@ -119,11 +124,70 @@ def _not_taken(request: PersonRequest, form: GenerateForm, status: int) -> HttpR
 
 def _page(request: PersonRequest, form: GenerateForm) -> dict[str, object]:
     jobs = _jobs_of(request.user).filter(workflow=form.workflow)
+    presets = Preset.objects.visible_to(request.user).filter(workflow=form.workflow)
     return {
         "form": form,
         "workflow": form.workflow,
         "jobs": jobs[:RECENT],
+        "presets": presets.select_related("owner")[:MENU],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a form is filled with: where it comes from, and what did not fit."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    misfits: Sequence[str] = ()
+
+
+def _start(request: PersonRequest, version: Version, mapped: Mapped) -> Start:
+    """What was asked for, else one's last use, else the template's defaults."""
+    if mapped.values:
+        return Start(_as_it_is(version, mapped.values))
+    if preset := _preset_of(request, version):
+        values, foreign = usable_values(request.user, version, preset.values)
+        found = Start(values, f"the preset “{preset.name}”", foreign)
+    elif {"defaults", "from"} & set(request.GET):
+        return Start()
+    elif values := _last_use(request, version):
+        found = Start(values, "your last use")
+    else:
+        return Start()
+    choices = offers.choices_of(version)
+    fields = offers.parameters_of(version)
+    fit, misfits = parameters.fitted(fields, found.values, choices)
+    return Start(fit, found.source, [*found.misfits, *misfits])
+
+
+def _preset_of(request: PersonRequest, version: Version) -> Preset | None:
+    wanted = request.GET.get("preset", "")
+    if not wanted:
+        return None
+    presets = Preset.objects.visible_to(request.user)
+    if not wanted.isdecimal() or len(wanted) > 18:
+        raise Http404
+    return get_object_or_404(presets, pk=wanted, workflow=version.workflow)
+
+
+def _last_use(request: PersonRequest, version: Version) -> dict[str, Any]:
+    jobs = request.user.jobs.filter(workflow=version.workflow)
+    return _as_typed(jobs.newest_first().first())
+
+
+def _as_typed(job: Job | None) -> dict[str, Any]:
+    """The job's values as its form had them: wildcards and seed modes included."""
+    return {**_as_it_is(job.version, job.parameters), **job.typed} if job else {}
+
+
+def _as_it_is(version: Version, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for a form in which nothing is chosen again from a prompt's braces."""
+    kept = dict(values)
+    texts = {p.name for p in version.parameters if p.kind in TEXTS}
+    for name in texts & set(kept):
+        kept[name] = wildcards.escape(str(kept[name] or ""))
+    return kept
 
 
 def _refused(user: User, source: str) -> Mapping[str, str]:
@@ -158,7 +222,8 @@ def job_list(request: PersonRequest) -> HttpResponse:
 def job(request: PersonRequest, pk: UUID) -> HttpResponse:
     found = get_job_for(request, pk)
     labels = found.version.labels()
-    values = [(labels.get(k, k), v) for k, v in found.parameters.items()]
+    shown = {k: parameters.spoken(v) for k, v in found.parameters.items()}
+    values = [(labels.get(k, k), v) for k, v in shown.items()]
     context = {
         "job": found,
         "values": values,

@@ -19,7 +19,6 @@ from django.utils import timezone
 from generation import durations, scheduling, tasks, usage
 from generation.comfy.errors import NodeError, PromptRejected
 from generation.comfy.run import Output, RunError
-from generation.fields import Target
 from generation.models import Attempt, Job, Server
 from generation.models.job import FRESH_RUN
 from generation.scheduling import Claim
@@ -152,7 +151,7 @@ def field_errors(
 ) -> tuple[dict[str, str], list[str]]:
     """ComfyUI's errors by parameter name, and those that no parameter sets."""
     names = {
-        target: parameter.name
+        (target.node, target.input): parameter.name
         for parameter in job.version.parameters
         for target in parameter.targets
     }
@@ -161,7 +160,7 @@ def field_errors(
     for node, errors in node_errors.items():
         for error in errors:
             sentence = f"{error.message}: {error.details}".rstrip(": ")
-            name = names.get(Target(node, error.input_name or ""))
+            name = names.get((node, error.input_name or ""))
             if name:
                 fields[name] = sentence
             else:

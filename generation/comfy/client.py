@@ -205,6 +205,22 @@ class ComfyClient:
         folder = str(answer.get("subfolder") or "")
         return f"{folder}/{answer['name']}" if folder else answer["name"]
 
+    async def input_size(self, name: str) -> int | None:
+        """The bytes of an input file that the server has; None where it has none."""
+        params = {"filename": name, "type": "input"}
+        # One byte is enough: the header tells how many there are.
+        headers = {"Range": "bytes=0-0"}
+        try:
+            async with self._http.stream(
+                "GET", "view", params=params, headers=headers
+            ) as response:
+                whole = response.headers.get("Content-Length", "")
+                part = response.headers.get("Content-Range", "").rpartition("/")[2]
+        except httpx.HTTPError as exc:
+            raise _unreachable(exc) from exc
+        size = {200: whole, 206: part}.get(response.status_code, "")
+        return int(size) if size.isdigit() else None
+
     async def free(self, *, unload_models: bool = True) -> None:
         body = {"unload_models": unload_models, "free_memory": True}
         _good(await self._send("POST", "free", json=body))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from generation.models.duration import Duration
 from generation.models.job import Attempt, Job
 from generation.models.limits import GroupLimits, PersonLimits, Usage
+from generation.models.preset import Preset, WordList
 from generation.models.queue import QueueState
 from generation.models.server import Catalog, Server
 from generation.models.workflow import Version, Workflow
@@ -16,9 +17,11 @@ __all__ = [
     "GroupLimits",
     "Job",
     "PersonLimits",
+    "Preset",
     "QueueState",
     "Server",
     "Usage",
     "Version",
+    "WordList",
     "Workflow",
 ]

@@ -124,6 +124,10 @@ class Job(models.Model):
     )
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="jobs")
     parameters = KeptJSONField(default=dict)
+    # Where the form had something else: a prompt's wildcards, a seed's mode.
+    typed = KeptJSONField(default=dict, blank=True)
+    # What was asked for at once, such as a grid of values.
+    batch = models.UUIDField(null=True, blank=True)
     graph = KeptJSONField(help_text="the graph as it is sent, all values resolved")
     status = models.CharField(
         max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED
@@ -178,6 +182,11 @@ class Job(models.Model):
                 name="job_queue_order",
             ),
             models.Index(fields=["owner", "-created", "-id"], name="job_list_order"),
+            models.Index(
+                fields=["owner", "batch"],
+                condition=Q(batch__isnull=False),
+                name="job_batch",
+            ),
             models.Index(
                 fields=["status"],
                 condition=Q(status__in=ACTIVE),

@@ -175,3 +175,41 @@ def test_a_page_needs_its_csrf_token(alice):
     answer = client.post("/api/comfyui/generate", body, "application/json")
     assert answer.status_code == 403
     assert not alice.jobs.exists()
+
+
+def test_a_grid_is_one_batch(as_alice, alice):
+    body = {
+        "template": "test-card",
+        "sweep": {"width": [64, 128], "height": [64, 128, 192]},
+    }
+    response = post(as_alice, body, **{"Idempotency-Key": "grid"})
+    assert len(response.json()["jobs"]) == 6
+    again = post(as_alice, body, **{"Idempotency-Key": "grid"})
+    assert again.json()["jobs"][5]["id"] == response.json()["jobs"][5]["id"]
+    assert alice.jobs.count() == 6
+    assert alice.jobs.values("batch").distinct().count() == 1
+
+
+def test_a_wrong_grid_is_named(as_alice, alice):
+    body = {"template": "test-card", "sweep": {"width": [64, "wide"]}}
+    response = post(as_alice, body)
+    assert response.status_code == 422
+    assert [e["field"] for e in response.json()["errors"]] == ["sweep"]
+    assert not alice.jobs.exists()
+
+
+def test_a_picture_of_my_gallery_is_given_by_its_id(as_alice, alice, bob):
+    def ask(image):
+        values = {"prompt": "x", "image": str(image.pk)}
+        return post(as_alice, {"template": "image-to-image", "parameters": values})
+
+    assert ask(make.image(alice)).status_code == 202
+    assert ask(make.image(bob)).status_code == 422
+    assert alice.jobs.count() == 1
+
+
+def test_a_schema_is_within_the_limits_of_the_nodes(as_alice):
+    answer = as_alice.get("/api/comfyui/templates/text-to-image").json()
+    properties = answer["parameters"]["properties"]
+    assert properties["cfg"]["maximum"] == 30
+    assert properties["seed"]["anyOf"][0]["maximum"] == 2**64 - 1

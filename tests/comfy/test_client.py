@@ -261,3 +261,30 @@ def test_the_client_imports_no_django():
         " generation.comfy.catalog; sys.exit('django' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("response", "size"),
+    [
+        (httpx.Response(206, headers={"Content-Range": "bytes 0-0/1234"}), 1234),
+        (httpx.Response(200, headers={"Content-Length": "1234"}), 1234),
+        (httpx.Response(200), None),
+        (httpx.Response(404), None),
+        (httpx.Response(416, headers={"Content-Range": "bytes */0"}), None),
+        (httpx.Response(403), None),
+    ],
+)
+async def test_it_asks_how_large_an_input_is_there(response, size):
+    comfy, calls = client(lambda r: response)
+    assert await comfy.input_size("a.png") == size
+    assert dict(calls[0].url.params) == {"filename": "a.png", "type": "input"}
+    assert calls[0].headers["Range"] == "bytes=0-0"
+
+
+async def test_it_cannot_ask_a_server_that_is_away():
+    def refuse(request):
+        raise httpx.ConnectError("refused")
+
+    comfy, _ = client(refuse)
+    with pytest.raises(Unreachable):
+        await comfy.input_size("a.png")
