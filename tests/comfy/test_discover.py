@@ -7,7 +7,7 @@ import pytest
 from generation import drafting
 from generation.comfy.catalog import Catalog
 from generation.comfy.discover import discover
-from generation.fields import read, write
+from generation.fields import Target, read, write
 from tests.make import recording
 
 CATALOG = Catalog(recording("object_info"))
@@ -195,7 +195,7 @@ def test_external_nodes_of_comfydeploy():
         "How much.",
     )
     assert (field.default, field.maximum) == (0.5, 1)
-    assert field.targets == (("1", "default_value"),)
+    assert field.targets == (Target("1", "default_value"),)
 
 
 def test_parameters_of_krita():
