@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -14,6 +12,7 @@ from django.http import HttpRequest
 
 from accounts.http import person
 from accounts.models import User
+from generation.details import TagsField
 from generation.models import (
     Attempt,
     Duration,
@@ -24,17 +23,6 @@ from generation.models import (
     Version,
     Workflow,
 )
-
-
-class TagsField(forms.CharField):
-    """A list of short words, written with commas between them."""
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        words = str(value or "").split(",")
-        return list(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
 class VersionInline(admin.TabularInline[Version, Workflow]):
@@ -52,6 +40,7 @@ class VersionInline(admin.TabularInline[Version, Workflow]):
 
 
 class WorkflowForm(forms.ModelForm[Workflow]):
+    tags = TagsField(required=False, help_text="Words to find it by.")
     server_tags = TagsField(
         required=False, help_text="Runs only on servers that have all these tags."
     )
@@ -62,6 +51,8 @@ class WorkflowForm(forms.ModelForm[Workflow]):
             "title",
             "slug",
             "description",
+            "category",
+            "tags",
             "published",
             "audience",
             "groups",
@@ -76,6 +67,8 @@ class WorkflowAdmin(admin.ModelAdmin[Workflow]):
     form = WorkflowForm
     list_display = ("title", "slug", "published", "current", "audience", "position")
     list_editable = ("published", "position")
+    list_filter = ("published", "category")
+    search_fields = ("title", "slug", "description")
     list_select_related = ("current__workflow",)
     filter_horizontal = ("groups", "people")
     prepopulated_fields = {"slug": ("title",)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.decorators import staff_member_required
 from django.db.models import Count, Model, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
 
 
 def staff(view: View) -> View:
-    return staff_member_required(view, login_url="account_login")
+    """Strangers sign in first; for people who do not administer it does not exist."""
+    checked = staff_member_required(view, login_url="account_login")
+
+    @wraps(view)
+    def seen(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated and not request.user.is_staff:
+            # To sign in would lead straight back here.
+            raise Http404
+        return checked(request, *args, **kwargs)
+
+    return seen
 
 
 def log_deed(request: HttpRequest, thing: Model, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.core.cache import cache
@@ -14,7 +14,7 @@ from gallery.models import Image, Provenance
 from generation import offers, remix
 from generation.metadata import Settings, from_graph
 from generation.models import Job, Version, Workflow
-from generation.remix import Mapped, Onto, Origin
+from generation.remix import Change, Mapped, Onto, Origin
 from generation.submit import enqueue, input_folder
 
 # What was read from uploaded pictures waits this long, and so many a person.
@@ -95,8 +95,30 @@ def _mapped(source: Source, version: Version, onto: Onto) -> Mapped:
     if source.origin is None:
         return remix.from_settings(source.settings, onto)
     if source.version and source.version.workflow_id == version.workflow_id:
-        return remix.from_version(source.origin, onto)
+        mapped = remix.from_version(source.origin, onto)
+        return _with_workflow(mapped, source.version, version)
     return remix.from_other(source.origin, onto)
+
+
+def _with_workflow(mapped: Mapped, old: Version, new: Version) -> Mapped:
+    """Tell as well whether the graph differs where no field goes."""
+    fields = [*old.parameters, *new.parameters]
+    places = {(t.node, t.input) for p in fields for t in p.targets}
+
+    def bare(version: Version) -> dict[str, object]:
+        return {
+            node: (
+                content.get("class_type"),
+                {k: v for k, v in content["inputs"].items() if (node, k) not in places},
+            )
+            for node, content in version.graph.items()
+        }
+
+    if old.pk == new.pk or bare(old) == bare(new):
+        return mapped
+    numbers = (f"version {old.number}", f"version {new.number}")
+    change = Change("The workflow itself", "changed", *numbers)
+    return replace(mapped, changes=(*mapped.changes, change))
 
 
 def fitting(user: User, source: Source) -> list[tuple[Version, Mapped]]:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from generation import again, filling, operate, views
+from generation import (
+    again,
+    editor,
+    filling,
+    operate,
+    template_pages,
+    views,
+)
 
 app_name = "generation"
 
@@ -14,6 +21,21 @@ job_urls = [
     path("cancel/", views.cancel_job, name="cancel-job"),
     path("retry/", views.retry_job, name="retry-job"),
     path("front/", operate.move_to_front, name="move-to-front"),
+]
+
+# templates/<slug>/, for administrators
+template_urls = [
+    path("", template_pages.template, name="template"),
+    path("form/", editor.edit_form, name="edit-form"),
+    path("form/preview/", editor.preview, name="preview-form"),
+    path("form/inputs/", editor.inputs, name="form-inputs"),
+    path("form/test/", editor.test_run, name="test-run"),
+    path("versions/<int:number>/publish/", template_pages.publish, name="publish"),
+    path("compare/", template_pages.compare, name="compare-versions"),
+    path("workflow/", template_pages.replace_workflow, name="replace-workflow"),
+    path("withdraw/", template_pages.withdraw, name="withdraw"),
+    path("duplicate/", template_pages.duplicate, name="duplicate"),
+    path("export/", template_pages.export, name="export"),
 ]
 
 # generate/<slug>/
@@ -38,6 +60,11 @@ urlpatterns = [
     path("remix/", again.upload, name="remix-upload"),
     path("remix/<uuid:pk>/", again.choose, name="remix"),
     path("remix/<uuid:pk>/run/", again.run_again, name="run-again"),
+    path("generate/<slug:slug>/cover/<slug:tag>/", template_pages.cover, name="cover"),
+    path("templates/", template_pages.manage, name="manage"),
+    # Two words: no slug of a template has a slash in it.
+    path("templates/import/files/", template_pages.import_files, name="import-files"),
+    path("templates/<slug:slug>/", include(template_urls)),
     path("jobs/", views.job_list, name="job-list"),
     path("jobs/cancel/", views.cancel_all, name="cancel-all"),
     path("jobs/<uuid:pk>/", include(job_urls)),

@@ -27,6 +27,7 @@ from generation.models import Job, Preset, Version, Workflow
 from generation.models.job import JobQuerySet
 from generation.remake import mapped_onto
 from generation.remix import Mapped
+from generation.shelf import Shelf
 from generation.submit import Invalid, again
 from generation.usage import TooMany
 
@@ -78,8 +79,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def template_list(request: PersonRequest) -> HttpResponse:
-    workflows = _templates_for(request.user)
-    return render(request, "generation/template_list.html", {"workflows": workflows})
+    shelf = Shelf(_templates_for(request.user), request.GET)
+    template = "_shelf.html" if request.htmx else "template_list.html"
+    return render(request, f"generation/{template}", {"shelf": shelf})
 
 
 @login_required

@@ -8,10 +8,11 @@ from allauth.headless.contrib.ninja.security import (
     jwt_token_auth,
     x_session_token_auth,
 )
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import ValidationError
-from ninja.security import django_auth
+from ninja.security import SessionAuth
 
 from accounts.errors import Conflict, NotFound
 from accounts.paging import BadCursor
@@ -21,10 +22,24 @@ from generation.api import router as generation
 from generation.submit import Invalid
 from generation.usage import TooMany
 
+
+class BrowserSession(SessionAuth):
+    """A page's own session, with its CSRF token; never beside a token of a script's:
+    one that has run out is a 401, not a missing CSRF token.
+    """
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if "Authorization" in request.headers or "X-Session-Token" in request.headers:
+            return None
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        return super().__call__(request)
+
+
 api = NinjaAPI(
     title="Life-OS",
     version="1",
-    auth=[jwt_token_auth, x_session_token_auth, django_auth],
+    auth=[jwt_token_auth, x_session_token_auth, BrowserSession()],
     urls_namespace="api",
 )
 api.add_router("/comfyui", generation)

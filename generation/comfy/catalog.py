@@ -14,6 +14,10 @@ from generation.comfy.graph import ALL_MODEL_INPUTS, MODEL_SUFFIXES, Graph, is_l
 
 UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload")
 
+GROUPS = ("required", "optional")
+# A choice that brings inputs along, and an input that grows by as many as are used.
+DYNAMIC, GROWING = "COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3"
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -80,14 +84,32 @@ class Catalog:
                 return _spec(name, entries[name], required=group == "required")
         return None
 
-    def chosen_input(
+    def inner(
         self, class_type: str, name: str, inputs: Mapping[str, Any]
     ) -> InputSpec | None:
-        """Also an input that only a choice brings along: `choice.input`."""
-        found = self.input(class_type, name)
-        if found is None and "." in name:
-            return _brought_along(self._groups(class_type), "", name, inputs)
-        return found
+        """As `input`, also of an input that another one brings along: `size.width`.
+
+        `inputs` are the node's: what is brought along depends on what is chosen.
+        """
+        head, *rest = name.split(".")
+        entry = self._raw(class_type, head)
+        if not rest or self._raw(class_type, name) is not None:
+            return self.input(class_type, name)
+        path = head
+        for part in rest:
+            entry = _brought(entry, part, inputs.get(path))
+            path = f"{path}.{part}"
+        return None if entry is None else _spec(name, entry, required=True)
+
+    def keys(
+        self, class_type: str, name: str, inputs: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """What a dynamic choice may become without inputs that are not there."""
+        return tuple(
+            str(option["key"])
+            for option in _options(self._raw(class_type, name))
+            if all(f"{name}.{each}" in inputs for each in _group(option, "required"))
+        )
 
     def choices(self, class_type: str, name: str) -> tuple[str, ...] | None:
         """The values to choose from, or None where the input is no choice."""
@@ -130,10 +152,49 @@ class Catalog:
         kind = "model" if is_model else "choice"
         return Lack(kind, node_id, class_type, name, text)
 
+    def _raw(self, class_type: str, name: str) -> object:
+        groups = self._groups(class_type)
+        found = (_entries(groups, group).get(name) for group in GROUPS)
+        return next((entry for entry in found if entry is not None), None)
+
     def _groups(self, class_type: str) -> Mapping[str, Any]:
         entry = self._info.get(class_type)
         groups = entry.get("input") if isinstance(entry, Mapping) else None
         return groups if isinstance(groups, Mapping) else {}
+
+
+def _entries(groups: object, group: str) -> Mapping[str, Any]:
+    entries = groups.get(group) if isinstance(groups, Mapping) else None
+    return entries if isinstance(entries, Mapping) else {}
+
+
+def _details(entry: object, kind: str) -> Mapping[str, Any]:
+    """What a server says of an input of this kind; nothing of others."""
+    if isinstance(entry, list) and len(entry) > 1 and entry[0] == kind:
+        return entry[1] if isinstance(entry[1], Mapping) else {}
+    return {}
+
+
+def _options(entry: object) -> list[Mapping[str, Any]]:
+    """The options of a dynamic choice; each brings inputs along."""
+    options = _details(entry, DYNAMIC).get("options")
+    listed = options if isinstance(options, list) else []
+    return [one for one in listed if isinstance(one, Mapping) and "key" in one]
+
+
+def _group(option: Mapping[str, Any], group: str) -> Mapping[str, Any]:
+    return _entries(option.get("inputs"), group)
+
+
+def _brought(entry: object, part: str, chosen: object) -> object:
+    """The entry of an input that this one brings along, if it does."""
+    for option in _options(entry):
+        if option["key"] == chosen:
+            found = (_group(option, group).get(part) for group in GROUPS)
+            return next((each for each in found if each is not None), None)
+    template = _details(entry, GROWING).get("template")
+    groups = (_entries(_entries(template, "input"), group) for group in GROUPS)
+    return next((each for one in groups for each in one.values()), None)
 
 
 def _spec(name: str, raw: object, *, required: bool) -> InputSpec:

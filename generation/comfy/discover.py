@@ -1,283 +1,431 @@
-"""What of a workflow could be a parameter of a template. Pure.
+"""What of a graph can be set, and what of that people most likely want to set. Pure.
 
-Every value that is not linked can be set; which of them people want to set is guessed
-from the nodes, unless the workflow's author has marked some.
+Everything that is no link is offered, with what a server says about it. If somebody
+marked the workflow for another tool, those marks decide what is chosen beforehand:
+
+Minimalistic-Comfy-Wrapper   a node's title `<Label:category:order> min,max,step`
+ViewComfy                    a node's title begins with `VC_BASIC` or `VC_ADV`
+ComfyDeploy                  nodes `ComfyUIDeployExternal…`
+krita-ai-diffusion           nodes `ETN_Parameter`, named `1. Group/2. Name`
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
-from generation.comfy.catalog import Catalog, InputSpec
-from generation.comfy.graph import (
-    ALL_MODEL_INPUTS,
-    MODEL_SUFFIXES,
-    Graph,
-    is_link,
-    title,
-)
-from generation.comfy.marks import Mark, mark
+from generation.comfy.catalog import DYNAMIC, Catalog, InputSpec
+from generation.comfy.graph import MODEL_INPUTS, TEXT_INPUTS, Graph, is_link
 
-COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-SIZES = ("width", "height", "batch_size", "length")
-SAMPLING = ("steps", "cfg", "guidance", "denoise", "shift", "fps")
-PROMPTS = ("text", "text_g", "text_l", "prompt", "clip_l", "t5xxl", "negative_prompt")
-FILES = ("image", "mask", "video", "audio")
-SETTABLE = {"INT": "integer", "FLOAT": "float", "BOOLEAN": "boolean", "COLOR": "color"}
-GROUPS = {
-    "long_text": "Prompt",
-    "seed": "Sampling",
-    "sampler": "Sampling",
-    "scheduler": "Sampling",
-    "model": "Models",
-    "lora": "Models",
-    **dict.fromkeys(FILES, "Files"),
-}
+MAX_SEED_LIMIT = 2**64
+TITLE_MARK = re.compile(r"<([^<>:]{1,100})(?::([^<>:]{0,100}))?(?::(-?\d{1,6}))?>(.*)")
+NUMBERED = re.compile(r"\s*(\d{1,6})\.\s*(.*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One input that can be set, and how to ask for it."""
+class Sort(StrEnum):
+    """What an input is to a person; finer than the server's type."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    INTEGER = "integer"
+    FLOAT = "float"
+    CHOICE = "choice"
+    BOOLEAN = "boolean"
+    SEED = "seed"
+    MODEL = "model"
+    LORA = "lora"
+    SAMPLER = "sampler"
+    SCHEDULER = "scheduler"
+    COLOR = "color"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One input that can be set. `role` is what it does, such as "prompt"."""
 
     node: str
     input: str
-    type: str
+    class_type: str
+    title: str
+    sort: Sort
     label: str
-    kind: str
     default: Any
     minimum: float | None = None
     maximum: float | None = None
     step: float | None = None
-    choices: tuple[Any, ...] | None = None
+    choices: tuple[str, ...] = ()
+    # The choices are these, whatever a server offers under this name.
+    narrowed: bool = False
     tooltip: str = ""
-    preselected: bool = False
-    group: str = "Other"
+    role: str = ""
+    chosen: bool = False
+    group: str = ""
+    advanced: bool = False
     order: float = 0
 
 
-def discover(graph: Graph, catalog: Catalog) -> tuple[Candidate, ...]:
-    """All inputs that are not linked; those that were marked come first."""
-    consumers = _consumers(graph)
-    negative = _prompts_behind(graph, "negative")
-    found: list[Candidate] = []
-    marked: list[Candidate] = []
-    for node_id, node in graph.items():
-        if not isinstance(node, Mapping):
-            continue
-        own = mark(node)
-        if own is not None:
-            marked += _marked(graph, catalog, node_id, own)
-            continue
-        for candidate in _candidates(graph, catalog, node_id):
-            told = _purpose(candidate, graph, consumers)
-            if (node_id, candidate.input) in negative:
-                told = replace(told, label="Negative prompt")
-            found.append(told)
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an input of this name does in nearly every workflow."""
+
+    name: str
+    label: str
+    group: str = ""
+    advanced: bool = False
+
+
+# In the order of the form.
+ROLES = {
+    "prompt": Role("prompt", "Prompt"),
+    "negative_prompt": Role("negative_prompt", "Negative prompt"),
+    "image": Role("image", "Picture"),
+    "video": Role("video", "Video"),
+    "audio": Role("audio", "Audio"),
+    "model": Role("model", "Model"),
+    "lora": Role("lora", "LoRA"),
+    "lora_strength": Role("lora_strength", "LoRA strength"),
+    "width": Role("width", "Width", "Size"),
+    "height": Role("height", "Height", "Size"),
+    "length": Role("length", "Length", "Size"),
+    "steps": Role("steps", "Steps", "Sampling", True),
+    "cfg": Role("cfg", "Guidance", "Sampling", True),
+    "sampler": Role("sampler", "Sampler", "Sampling", True),
+    "scheduler": Role("scheduler", "Scheduler", "Sampling", True),
+    "denoise": Role("denoise", "Strength of the change", "Sampling", True),
+    "seed": Role("seed", "Seed", "Variation"),
+    "batch_size": Role("batch_size", "Pictures", "Variation"),
+}
+ROLE_OF_INPUT = {
+    "seed": "seed",
+    "noise_seed": "seed",
+    "steps": "steps",
+    "cfg": "cfg",
+    "guidance": "cfg",
+    "sampler_name": "sampler",
+    "scheduler": "scheduler",
+    "denoise": "denoise",
+    "batch_size": "batch_size",
+    "lora_name": "lora",
+    "strength_model": "lora_strength",
+    **dict.fromkeys(MODEL_INPUTS, "model"),
+}
+
+
+def discover(graph: Graph, catalog: Catalog | None) -> list[Found]:
+    """Every input that can be set; those chosen beforehand first, as a form has them.
+
+    Without a catalog only the values themselves tell what they are.
+    """
+    prompts = dict(_prompts(graph))
+    found = [
+        _found(graph, node_id, name, value, catalog, prompts)
+        for node_id, node in graph.items()
+        for name, value in node["inputs"].items()
+        if not isinstance(value, list | Mapping)
+    ]
+    marked = [mark for one in found if (mark := _marked(graph, one))]
     if marked:
-        # Whoever marks some inputs means those and no others.
-        found = [replace(one, preselected=False) for one in found]
-    return tuple(sorted(marked, key=lambda one: one.order) + _distinct(graph, found))
+        marked = _one_a_title(marked)
+        places = {(one.node, one.input) for one in marked}
+        rest = [replace(one, chosen=False) for one in found]
+        found = marked + [one for one in rest if (one.node, one.input) not in places]
+        return sorted(found, key=lambda one: (not one.chosen, one.order))
+    ranks = {name: rank for rank, name in enumerate(ROLES)}
+    return sorted(found, key=lambda o: (not o.chosen, ranks.get(o.role, len(ranks))))
 
 
-def _candidates(graph: Graph, catalog: Catalog, node_id: str) -> Iterator[Candidate]:
+# One input ------------------------------------------------------------------------
+
+
+def _found(
+    graph: Graph,
+    node_id: str,
+    name: str,
+    value: Any,
+    catalog: Catalog | None,
+    prompts: Mapping[tuple[str, str], str],
+) -> Found:
     node = graph[node_id]
-    kind = str(node.get("class_type"))
-    inputs = node.get("inputs")
-    if not isinstance(inputs, Mapping):
-        return
-    for name, value in inputs.items():
-        spec = catalog.chosen_input(kind, name, inputs)
-        suggestion = _kind(kind, spec, value) if spec is not None else ""
-        if spec is None or not suggestion or is_link(value):
-            continue
-        yield Candidate(
-            node=node_id,
-            input=name,
-            type=spec.type,
-            label=_words(name),
-            kind=suggestion,
-            default=value,
-            minimum=spec.min,
-            maximum=spec.max,
-            step=spec.step,
-            choices=spec.choices,
-            tooltip=spec.tooltip,
-            group=GROUPS.get(suggestion, "Other"),
-        )
+    class_type, inputs = str(node["class_type"]), node["inputs"]
+    spec = catalog.inner(class_type, name, inputs) if catalog else None
+    role = prompts.get((node_id, name)) or _role(node, class_type, name)
+    role = role or _prompt_role(name, value, spec, prompts)
+    sort = _sort(class_type, name, value, spec)
+    if sort in (Sort.IMAGE, Sort.VIDEO, Sort.AUDIO):
+        role = str(sort)
+    known = ROLES.get(role)
+    ranged = spec if sort in (Sort.INTEGER, Sort.FLOAT) else None
+    choices = spec.choices or () if spec and sort is Sort.CHOICE else ()
+    if catalog and spec and spec.type == DYNAMIC:
+        choices = catalog.keys(class_type, name, inputs)
+    return Found(
+        node=node_id,
+        input=name,
+        class_type=class_type,
+        title=_title(node),
+        sort=sort,
+        label=known.label if known else _words(name),
+        default=value,
+        minimum=_limit(ranged.min) if ranged else None,
+        maximum=_limit(ranged.max) if ranged else None,
+        step=_step(ranged.step) if ranged else None,
+        choices=tuple(map(str, choices)),
+        narrowed=spec is not None and (spec.type == DYNAMIC or "." in name),
+        tooltip=spec.tooltip if spec else "",
+        role=role,
+        chosen=known is not None,
+        group=known.group if known else "",
+        advanced=known.advanced if known else False,
+    )
 
 
-def _kind(node: str, spec: InputSpec, value: object) -> str:
-    """What to ask for; empty if it is nothing that a form can ask for."""
-    name = spec.name
-    if isinstance(value, list | dict) or value is None:
+def _prompt_role(
+    name: str, value: object, spec: InputSpec | None, prompts: Mapping[Any, str]
+) -> str:
+    """Of a text that no sampler leads to, as with nodes that do all by themselves."""
+    last = name.rpartition(".")[2]
+    long = spec is not None and spec.multiline and "system" not in last
+    named = "prompt" in last or (not prompts and last in TEXT_INPUTS)
+    if not (isinstance(value, str) and long and named):
         return ""
-    if spec.upload:
-        return _file(node, name)
-    if spec.type == "COMBO":
-        return _choice(name, spec)
-    if spec.type == "INT" and (name == "seed" or name.endswith("_seed")):
-        return "seed"
-    if spec.type in SETTABLE:
-        return SETTABLE[spec.type]
-    if not isinstance(value, str):
+    return "negative_prompt" if "negative" in last else "prompt"
+
+
+def _role(node: Mapping[str, Any], class_type: str, name: str) -> str:
+    role = ROLE_OF_INPUT.get(name, "")
+    if name in ("width", "height", "length"):
+        # Of what is made, not of a picture that is scaled on its way.
+        inputs = node["inputs"]
+        made = "Empty" in class_type or ("width" in inputs and "height" in inputs)
+        scaled = any(key in inputs for key in ("image", "images", "samples", "pixels"))
+        return name if made and not scaled else ""
+    if role == "model" and "Upscale" in class_type:
         return ""
-    if COLOR.fullmatch(value) and "color" in name:
-        return "color"
-    return "long_text" if spec.multiline else "text" if spec.type == "STRING" else ""
+    return role
 
 
-def _file(node: str, name: str) -> str:
-    for kind in ("mask", "video", "audio"):
-        if kind in node.lower() or name == kind:
-            return kind
-    return "image" if name == "image" else "choice"
+def _sort(class_type: str, name: str, value: Any, spec: InputSpec | None) -> Sort:
+    kind = spec.type if spec else ""
+    if spec is not None and spec.upload:
+        where = f"{class_type} {name}".lower()
+        for sort in (Sort.VIDEO, Sort.AUDIO):
+            if sort in where:
+                return sort
+        return Sort.IMAGE
+    if isinstance(value, bool) or kind == "BOOLEAN":
+        return Sort.BOOLEAN
+    if isinstance(value, int | float):
+        return _number_sort(name, value, kind)
+    if kind in ("COMBO", DYNAMIC):
+        return _choice_sort(name)
+    long = spec.multiline if spec else name in TEXT_INPUTS
+    return Sort.LONG_TEXT if long else Sort.TEXT
 
 
-def _choice(name: str, spec: InputSpec) -> str:
-    if name.startswith("lora_name"):
-        return "lora"
+def _number_sort(name: str, value: float, kind: str) -> Sort:
+    if name in ("seed", "noise_seed"):
+        return Sort.SEED
+    if name == "color" and isinstance(value, int) and 0 <= value < 1 << 24:
+        return Sort.COLOR
+    if kind == "FLOAT" or isinstance(value, float):
+        return Sort.FLOAT
+    return Sort.INTEGER
+
+
+def _choice_sort(name: str) -> Sort:
     if name == "sampler_name":
-        return "sampler"
+        return Sort.SAMPLER
     if name == "scheduler":
-        return "scheduler"
-    files = [str(one).lower().endswith(MODEL_SUFFIXES) for one in spec.choices or ()]
-    return "model" if name in ALL_MODEL_INPUTS or any(files) else "choice"
+        return Sort.SCHEDULER
+    if name in MODEL_INPUTS:
+        return Sort.MODEL
+    return Sort.LORA if name.startswith("lora") else Sort.CHOICE
 
 
-def _purpose(
-    candidate: Candidate, graph: Graph, consumers: Mapping[str, list[str]]
-) -> Candidate:
-    """Whether people will want to set it, judged by its name and what it feeds."""
-    node = graph[candidate.node]
-    names, kind = [candidate.input], candidate.kind
-    if candidate.input == "value":
-        # A node that only holds a value is about whatever it is linked to.
-        names = consumers.get(candidate.node, [])
-        if kind == "integer" and any(name.endswith("seed") for name in names):
-            kind = "seed"
-        candidate = replace(candidate, kind=kind, label=title(graph, candidate.node))
-    group = candidate.group
-    if any(name in PROMPTS for name in names) and kind in ("text", "long_text"):
-        group = "Prompt"
-    elif any(name in SIZES for name in names) and _is_start(node, candidate):
-        group = "Size"
-    elif any(name in SAMPLING for name in names) and kind in ("integer", "float"):
-        group = "Sampling"
-    elif kind in ("text", "long_text"):
-        return replace(candidate, group="Other")
-    else:
-        group = GROUPS.get(kind, "Other")
-    return replace(candidate, group=group, preselected=group != "Other")
+def _limit(value: float | None) -> float | None:
+    """A limit that tells something: not the largest number that a computer has."""
+    return value if value is not None and abs(value) < MAX_SEED_LIMIT // 2 else None
 
 
-def _is_start(node: Mapping[str, Any], candidate: Candidate) -> bool:
-    """Sizes matter where a picture begins, not in each node that crops one."""
-    kind = str(node.get("class_type"))
-    return candidate.input == "value" or "Empty" in kind or "Latent" in kind
-
-
-def _consumers(graph: Graph) -> dict[str, list[str]]:
-    """The names of the inputs that each node feeds."""
-    found: dict[str, list[str]] = {}
-    for node in graph.values():
-        inputs = node.get("inputs") if isinstance(node, Mapping) else None
-        for name, value in inputs.items() if isinstance(inputs, Mapping) else ():
-            if is_link(value):
-                found.setdefault(value[0], []).append(name)
-    return found
-
-
-def _prompts_behind(graph: Graph, name: str) -> set[tuple[str, str]]:
-    """The texts that reach a sampler only as this input."""
-    sides: dict[str, set[tuple[str, str]]] = {"positive": set(), "negative": set()}
-    for node in graph.values():
-        inputs = node.get("inputs") if isinstance(node, Mapping) else None
-        if not isinstance(inputs, Mapping):
-            continue
-        for side in sides:
-            if is_link(link := inputs.get(side)):
-                sides[side] |= _texts(graph, link[0])
-    others = sides["negative" if name == "positive" else "positive"]
-    return sides[name] - others
-
-
-def _texts(graph: Graph, node_id: str) -> set[tuple[str, str]]:
-    waiting, seen = [node_id], set[str]()
-    found: set[tuple[str, str]] = set()
-    while waiting:
-        current = waiting.pop()
-        node = graph.get(current)
-        inputs = node.get("inputs") if isinstance(node, Mapping) else None
-        if current in seen or not isinstance(inputs, Mapping):
-            continue
-        seen.add(current)
-        if "positive" in inputs:
-            # A node with both hands each of them on; it is looked at by itself.
-            continue
-        texts = {name for name in (*PROMPTS, "value") if name in inputs}
-        found |= {(current, n) for n in texts if isinstance(inputs[n], str)}
-        waiting += [link[0] for link in inputs.values() if is_link(link)]
-    return found
-
-
-def _marked(graph: Graph, catalog: Catalog, node_id: str, own: Mark) -> list[Candidate]:
-    found = list(_candidates(graph, catalog, node_id))
-    if own.input:
-        found = _held(graph, node_id, own)
-    named = []
-    for one in found:
-        label = own.label or one.label
-        if len(found) > 1:
-            label = f"{label}: {one.label}"
-        group = own.group or one.group
-        marked = replace(one, label=label, group=group, order=own.order)
-        named.append(replace(marked, preselected=True))
-    return named
-
-
-def _held(graph: Graph, node_id: str, own: Mark) -> list[Candidate]:
-    """The one input of a node that exists to be a parameter."""
-    value = graph[node_id].get("inputs", {}).get(own.input)
-    if is_link(value) or isinstance(value, dict | list):
-        return []
-    return [
-        Candidate(
-            node=node_id,
-            input=own.input,
-            type="*",
-            label=own.label,
-            kind=own.kind,
-            default=value,
-            minimum=own.minimum,
-            maximum=own.maximum,
-            tooltip=own.tooltip,
-            group=GROUPS.get(own.kind, "Other"),
-        )
-    ]
-
-
-def _distinct(graph: Graph, found: list[Candidate]) -> list[Candidate]:
-    """Labels that occur more than once say which node they belong to."""
-    counts = Counter(one.label for one in found)
-    named = [
-        replace(one, label=f"{title(graph, one.node)}: {one.label}")
-        if counts[one.label] > 1
-        else one
-        for one in found
-    ]
-    counts = Counter(one.label for one in named)
-    return [
-        replace(one, label=f"{one.label} ({one.node})")
-        if counts[one.label] > 1
-        else one
-        for one in named
-    ]
+def _step(value: float | None) -> float | None:
+    return value if value is not None and value > 0 else None
 
 
 def _words(name: str) -> str:
-    text = name.rpartition(".")[2].replace("_", " ").strip()
-    return text[:1].upper() + text[1:] if text else name
+    words = re.sub(r"[_.\s]+", " ", name).strip()[:100]
+    return words[:1].upper() + words[1:]
+
+
+def _title(node: Mapping[str, Any]) -> str:
+    meta = node.get("_meta")
+    title = meta.get("title") if isinstance(meta, Mapping) else None
+    return str(title or node["class_type"])
+
+
+# Prompts --------------------------------------------------------------------------
+
+
+def _prompts(graph: Graph) -> Iterator[tuple[tuple[str, str], str]]:
+    """((node, input), "prompt" or "negative_prompt") of the texts behind samplers."""
+    told: set[tuple[str, str]] = set()
+    for ends, role in (
+        (("positive", "conditioning"), "prompt"),
+        (("negative",), "negative_prompt"),
+    ):
+        links = [
+            node["inputs"][end]
+            for node in graph.values()
+            for end in ends
+            if is_link(node["inputs"].get(end))
+        ]
+        for place in _texts_behind(graph, links, role):
+            if place not in told:
+                told.add(place)
+                yield place, role
+
+
+def _texts_behind(
+    graph: Graph, links: list[Any], role: str
+) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    todo = [link[0] for link in links]
+    while todo:
+        node_id = todo.pop()
+        if node_id in seen or node_id not in graph:
+            continue
+        seen.add(node_id)
+        inputs = graph[node_id]["inputs"]
+        texts = [name for name in TEXT_INPUTS if isinstance(inputs.get(name), str)]
+        if texts:
+            yield from ((node_id, name) for name in texts)
+            continue
+        both = {"positive", "negative"} <= set(inputs)
+        way = "negative" if role == "negative_prompt" else "positive"
+        todo += [
+            value[0]
+            for name, value in inputs.items()
+            if is_link(value) and (name == way or not both)
+        ]
+
+
+# Marks of other tools -------------------------------------------------------------
+
+
+def _marked(graph: Graph, one: Found) -> Found | None:
+    if one.class_type.startswith("ComfyUIDeployExternal"):
+        return _comfy_deploy(graph[one.node]["inputs"], one)
+    if one.class_type == "ETN_Parameter":
+        return _krita(graph[one.node]["inputs"], one)
+    if match := re.match(r"VC_(BASIC|ADV)[\s:_-]*(.*)", one.title):
+        label = one.label if not match[2] else f"{match[2]}: {one.label}"[:100]
+        return replace(one, chosen=True, advanced=match[1] == "ADV", label=label)
+    if match := TITLE_MARK.search(one.title):
+        return _wrapper(match, one)
+    return None
+
+
+def _wrapper(match: re.Match[str], one: Found) -> Found:
+    label, category, order, rest = match.groups()
+    limits: list[float | None] = [None, None, None]
+    if one.sort in (Sort.INTEGER, Sort.FLOAT):
+        parts = [part.strip() for part in rest.split(",")[:3]]
+        limits = [_parsed(part) for part in parts] + limits
+    advanced = "advanced" in (category or "").lower()
+    plain = ("", "prompt", "important", "advanced")
+    group = "" if (category or "").strip().lower() in plain else str(category).strip()
+    return replace(
+        one,
+        chosen=True,
+        label=label.strip(),
+        group=group,
+        advanced=advanced,
+        order=float(order or 0),
+        minimum=limits[0] if limits[0] is not None else one.minimum,
+        maximum=limits[1] if limits[1] is not None else one.maximum,
+        step=_step(limits[2]) or one.step,
+    )
+
+
+def _one_a_title(marked: list[Found]) -> list[Found]:
+    """A title marks one input: the one with a role, else the node's first."""
+    kept: dict[str, Found] = {}
+    rest: list[Found] = []
+    for one in marked:
+        if not TITLE_MARK.search(one.title) or one.class_type == "ETN_Parameter":
+            rest.append(one)
+        elif one.node not in kept or (one.role and not kept[one.node].role):
+            kept[one.node] = one
+    return [*kept.values(), *rest]
+
+
+def _comfy_deploy(inputs: Mapping[str, Any], one: Found) -> Found | None:
+    if not one.input.startswith("default_"):
+        return None
+    label = inputs.get("display_name") or inputs.get("input_id") or one.label
+    name = _text(inputs.get("input_id"))
+    return replace(
+        one,
+        chosen=True,
+        label=_text(label)[:100],
+        tooltip=_text(inputs.get("description")) or one.tooltip,
+        role=name,
+        minimum=_parsed(inputs.get("min_value")) or one.minimum,
+        maximum=_parsed(inputs.get("max_value")) or one.maximum,
+    )
+
+
+_KRITA = {
+    "number": Sort.FLOAT,
+    "number (integer)": Sort.INTEGER,
+    "toggle": Sort.BOOLEAN,
+    "text": Sort.TEXT,
+    "prompt (positive)": Sort.LONG_TEXT,
+    "prompt (negative)": Sort.LONG_TEXT,
+}
+
+
+def _krita(inputs: Mapping[str, Any], one: Found) -> Found | None:
+    if one.input != "default":
+        return None
+    group, _, label = _text(inputs.get("name")).rpartition("/")
+    order = 0.0
+    for weight, part in ((1000, group), (1, label)):
+        if match := NUMBERED.fullmatch(part):
+            order += weight * int(match[1])
+    names = [m[2] if (m := NUMBERED.fullmatch(p)) else p for p in (group, label)]
+    sort = _KRITA.get(_text(inputs.get("type")), one.sort)
+    numeric = sort in (Sort.INTEGER, Sort.FLOAT)
+    return replace(
+        one,
+        chosen=True,
+        sort=sort,
+        label=names[1].strip()[:100] or one.label,
+        group=names[0].strip()[:100],
+        order=order,
+        minimum=_parsed(inputs.get("min")) if numeric else None,
+        maximum=_parsed(inputs.get("max")) if numeric else None,
+    )
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _parsed(value: object) -> float | None:
+    """A number, however it is written; whole ones stay whole."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if not abs(value) < MAX_SEED_LIMIT:
+        return None
+    return int(value) if float(value).is_integer() else value

@@ -32,6 +32,8 @@ MODEL_SUFFIXES = (
 TEXT_INPUTS = ("text", "text_g", "prompt", "clip_l", "t5xxl", "string", "value")
 # What nodes call a value that they only hand on.
 HELD_INPUTS = ("value", "seed", "text", "string", "prompt")
+# Through so many of them a value is followed; a graph may be hostile, or a circle.
+MAX_HANDS = 32
 # The links by which custom samplers are put together from several nodes.
 PART_LINKS = ("guider", "noise", "sampler", "sigmas")
 ZEROED = "ConditioningZeroOut"
@@ -215,7 +217,7 @@ def _first(graph: Graph, nodes: Iterable[str], *names: str) -> object:
 
 def _value(graph: Graph, value: object) -> object:
     """A widget's value, also through nodes that only hand one value on."""
-    for _ in range(len(graph) + 1):
+    for _ in range(MAX_HANDS):
         if not is_link(value):
             return value
         value = _first(graph, [value[0]], *HELD_INPUTS)

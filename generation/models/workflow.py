@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -63,6 +64,10 @@ class Workflow(models.Model):
         blank=True,
         help_text='runs only on servers with all these tags, as in ["24gb"]',
     )
+    category = models.CharField(max_length=60, blank=True)
+    tags = models.JSONField(default=list, blank=True, help_text="words to find it by")
+    # A WebP made by us, under the hash of what was uploaded.
+    cover_file = models.FileField(max_length=200, blank=True)
     position = models.IntegerField(default=0)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
@@ -77,6 +82,28 @@ class Workflow(models.Model):
 
     def newest(self) -> Version | None:
         return self.versions.order_by("-number").first()
+
+    @property
+    def cover_tag(self) -> str:
+        """Changes with the cover; browsers keep one as long as this."""
+        return PurePath(self.cover_file.name or "").stem
+
+    def save_draft(self, parameters: list[Any], author: User | None) -> Version:
+        """Keep these fields as the draft: the open one, or a new version.
+
+        Raises ValidationError where they are wrong.
+        """
+        newest = self.newest()
+        if newest is None:
+            raise ValidationError("The template has no workflow yet.")
+        if newest.fields == parameters:
+            return newest
+        if not newest.is_open:
+            return self.add_version(newest.graph, parameters, author)
+        newest.fields, newest.author = parameters, author
+        newest.full_clean(exclude=["workflow", "author"])
+        newest.save(update_fields=["fields", "author"])
+        return newest
 
     @transaction.atomic
     def add_version(
@@ -154,6 +181,11 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workflow} {self.number}"
+
+    @property
+    def is_open(self) -> bool:
+        """May still be changed: neither people nor jobs have it."""
+        return self.published_at is None and not self.jobs.exists()
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

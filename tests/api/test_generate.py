@@ -157,6 +157,26 @@ def test_a_deactivated_persons_jwt_is_refused_at_once(alice):
     assert Client().get("/api/comfyui/jobs", headers=bearer).status_code == 401
 
 
+def test_a_token_that_has_run_out_is_401_also_for_deeds(db):
+    """Not a word of CSRF, which scripts know nothing of."""
+    client = Client(enforce_csrf_checks=True)
+    body = {"template": "test-card", "parameters": {}}
+    for headers in ({"Authorization": "Bearer stale"}, {"X-Session-Token": "old"}, {}):
+        answer = client.post(
+            "/api/comfyui/generate", body, "application/json", headers=headers
+        )
+        assert answer.status_code == 401, headers
+
+
+def test_a_page_needs_its_csrf_token(alice):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    body = {"template": "test-card", "parameters": {}}
+    answer = client.post("/api/comfyui/generate", body, "application/json")
+    assert answer.status_code == 403
+    assert not alice.jobs.exists()
+
+
 def test_a_grid_is_one_batch(as_alice, alice):
     body = {
         "template": "test-card",

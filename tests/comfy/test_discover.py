@@ -1,12 +1,13 @@
+"""What of a workflow can be set, what is offered first, and other tools' marks."""
+
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
 
+from generation import drafting
 from generation.comfy.catalog import Catalog
 from generation.comfy.discover import discover
-from generation.comfy.marks import Mark, mark
-from tests.comfy.test_convert_hostile import json_values
+from generation.fields import Target, read, write
 from tests.make import recording
 
 CATALOG = Catalog(recording("object_info"))
@@ -18,135 +19,203 @@ def node(class_type, title="", **inputs):
     return made | ({"_meta": {"title": title}} if title else {})
 
 
-def found(graph):
-    return {(one.node, one.input): one for one in discover(graph, CATALOG)}
+def fields(graph, catalog=CATALOG):
+    return {p.name: p for p in drafting.draft(graph, catalog)}
 
 
-def one(class_type, name, value, title="", **more):
-    return found({"1": node(class_type, title, **{name: value}, **more)})["1", name]
-
-
-def test_it_lists_everything_that_is_not_linked():
-    listed = set(found(TXT2IMG))
-    for node_id, entry in TXT2IMG.items():
-        for name, value in entry["inputs"].items():
-            assert ((node_id, name) in listed) == (not isinstance(value, list))
-
-
-def test_it_preselects_what_people_change():
-    chosen = {key for key, one in found(TXT2IMG).items() if one.preselected}
-    assert {name for _, name in chosen} >= {
-        *("text", "seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
-        *("width", "height", "batch_size", "ckpt_name"),
+def test_everything_that_is_no_link_is_offered():
+    found = {(one.node, one.input) for one in discover(TXT2IMG, CATALOG)}
+    settable = {
+        (node_id, name)
+        for node_id, each in TXT2IMG.items()
+        for name, value in each["inputs"].items()
+        if not isinstance(value, list)
     }
-    assert "filename_prefix" not in {name for _, name in chosen}
+    assert found == settable
 
 
-def test_both_prompts_are_told_apart():
-    labels = {c.default: c.label for c in found(TXT2IMG).values() if c.input == "text"}
-    assert labels == {"a lighthouse at dusk": "Text", "blurry": "Negative prompt"}
-
-
-def test_limits_and_choices_are_the_servers():
-    steps = found(TXT2IMG)["3", "steps"]
-    assert (steps.kind, steps.default) == ("integer", 6)
-    assert (steps.minimum, steps.maximum) == (1, 10000)
-    sampler = found(TXT2IMG)["3", "sampler_name"]
-    assert sampler.kind == "sampler"
-    assert "euler" in sampler.choices
-
-
-@pytest.mark.parametrize(
-    ("class_type", "name", "value", "kind"),
-    [
-        ("LoadImage", "image", "a.png", "image"),
-        ("LoadImageMask", "image", "a.png", "mask"),
-        ("LoadVideo", "file", "a.mp4", "video"),
-        ("LoadAudio", "audio", "a.mp3", "audio"),
-        ("LoraLoader", "lora_name", "a.safetensors", "lora"),
-        ("UNETLoader", "unet_name", "a.safetensors", "model"),
-        ("RandomNoise", "noise_seed", 5, "seed"),
-        ("CLIPTextEncode", "text", "a fox", "long_text"),
-        ("ColorToRGBInt", "color", "#ff0000", "color"),
-        ("PrimitiveBoolean", "value", True, "boolean"),
-        ("SaveImage", "filename_prefix", "x", "text"),
-    ],
-)
-def test_kinds_are_suggested(class_type, name, value, kind):
-    assert one(class_type, name, value).kind == kind
-
-
-def test_inputs_that_a_choice_brings_along_are_found():
-    choice = {"resize_type": "scale by multiplier"}
-    scale = one("ResizeImageMaskNode", "resize_type.multiplier", 2.0, **choice)
-    assert (scale.kind, scale.label, scale.maximum) == ("float", "Multiplier", 8)
-
-
-def test_a_node_that_holds_a_value_is_about_what_it_feeds():
-    graph = {
-        "1": node("PrimitiveInt", "Lucky number", value=5),
-        "2": node("KSampler", seed=["1", 0]),
-    }
-    seed = found(graph)["1", "value"]
-    assert (seed.kind, seed.label, seed.preselected) == ("seed", "Lucky number", True)
-
-
-def test_equal_labels_name_their_nodes():
-    scale = {"width": 5, "height": 5}
-    graph = {n: node("ImageScale", "Scale", **scale) for n in ("1", "2")}
-    labels = [candidate.label for candidate in discover(graph, CATALOG)]
-    assert "Scale: Width (1)" in labels
-    assert len(set(labels)) == len(labels)
-
-
-def test_marked_inputs_come_first_and_are_the_only_ones_preselected():
-    graph = {
-        "1": node("CLIPTextEncode", "<Look:style:2>", text="a"),
-        "2": node("CLIPTextEncode", "<Prompt:basic:1>", text="b"),
-        "3": node("KSampler", seed=5),
-    }
-    candidates = discover(graph, CATALOG)
-    assert [(c.label, c.group) for c in candidates[:2]] == [
-        ("Prompt", "basic"),
-        ("Look", "style"),
+def test_what_matters_is_chosen_in_the_order_of_a_form():
+    assert list(fields(TXT2IMG)) == [
+        "prompt",
+        "negative_prompt",
+        "model",
+        "width",
+        "height",
+        "steps",
+        "cfg",
+        "sampler",
+        "scheduler",
+        "denoise",
+        "seed",
+        "batch_size",
     ]
-    assert [c.node for c in candidates if c.preselected] == ["2", "1"]
+
+
+def test_a_field_takes_limits_and_help_from_the_server():
+    steps = fields(TXT2IMG)["steps"]
+    assert (steps.kind, steps.minimum, steps.maximum) == ("integer", 1, 100)
+    found = {one.role: one for one in discover(TXT2IMG, CATALOG)}
+    assert found["steps"].maximum == 10_000
+    assert steps.default == TXT2IMG["3"]["inputs"]["steps"]
+    assert "denoising" in steps.help_text
+
+
+def test_a_draft_goes_as_far_as_its_workflow():
+    assert fields({"1": node("KSampler", steps=500)})["steps"].maximum == 10_000
+
+
+def test_both_dialects_say_the_same():
+    old = {"K": {"input": {"required": {"sampler_name": [["a", "b"]]}}}}
+    new = {
+        "K": {
+            "input": {"required": {"sampler_name": ["COMBO", {"options": ["a", "b"]}]}}
+        }
+    }
+    graph = {"1": node("K", sampler_name="a")}
+    (one,) = discover(graph, Catalog(old))
+    (other,) = discover(graph, Catalog(new))
+    assert one == other
+    assert one.sort == "sampler"
+
+
+def test_without_a_server_the_values_tell():
+    kinds = {name: p.kind for name, p in fields(TXT2IMG, None).items()}
+    assert kinds["prompt"] == "long_text"
+    assert kinds["seed"] == "seed"
+    assert kinds["cfg"] in ("float", "integer")
+
+
+def test_a_seed_is_drawn_anew_and_a_picture_is_asked_for():
+    graph = {"1": node("LoadImage", image="example.png"), **TXT2IMG}
+    found = fields(graph)
+    assert found["seed"].default is None
+    assert (found["image"].kind, found["image"].default) == ("image", None)
+
+
+def test_two_of_a_role_have_two_names():
+    graph = {
+        str(n): node("LoraLoader", lora_name="a", strength_model=1.0) for n in (1, 2)
+    }
+    assert list(fields(graph)) == ["lora", "lora_2", "lora_strength", "lora_strength_2"]
+
+
+@pytest.mark.parametrize("value", [2**70, 1e300, None, "x" * 30_000, -5])
+def test_a_draft_is_always_sound(value):
+    graph = {"1": node("KSampler", steps=value, seed=value, cfg=value)}
+    drafted = drafting.draft(graph, CATALOG)
+    assert read(write(drafted), graph) == tuple(drafted)
+
+
+RESIZE = {"resize_type": "scale by multiplier", "resize_type.multiplier": 2.0}
+
+
+def test_what_a_dynamic_choice_brings_along_has_its_limits():
+    graph = {"1": node("ResizeImageMaskNode", **RESIZE)}
+    found = {one.input: one for one in discover(graph, CATALOG)}
+    factor = found["resize_type.multiplier"]
+    assert (factor.sort, factor.minimum, factor.maximum) == ("float", 0.01, 8)
+    assert "Scale factor" in factor.tooltip
+
+
+def test_a_dynamic_choice_offers_only_what_needs_no_other_inputs():
+    graph = {"1": node("ResizeImageMaskNode", **RESIZE)}
+    found = {one.input: one for one in discover(graph, CATALOG)}
+    kind = found["resize_type"]
+    assert kind.sort == "choice"
+    assert "scale by multiplier" in kind.choices
+    assert "scale dimensions" not in kind.choices
+    assert drafting.parameter(kind).choices == kind.choices
+
+
+def test_inputs_that_grow_are_what_their_template_says():
+    growing = ["COMFY_AUTOGROW_V3", {"template": {"input": {"required": {}}}}]
+    growing[1]["template"]["input"]["required"]["x"] = ["INT", {"min": 1, "max": 9}]
+    catalog = Catalog({"K": {"input": {"required": {"values": growing}}}})
+    (one,) = discover({"1": node("K", **{"values.x0": 5})}, catalog)
+    assert (one.sort, one.minimum, one.maximum) == ("integer", 1, 9)
 
 
 @pytest.mark.parametrize(
-    ("marked", "expected"),
-    [
-        (node("KSampler", "<Seed:basic/left:3>"), Mark("Seed", "basic/left", 3)),
-        (node("KSampler", "VC_my_seed"), Mark("my seed")),
-        (node("KSampler", "KSampler"), None),
-        (
-            node(
-                "ComfyUIDeployExternalNumberInt",
-                input_id="n",
-                display_name="How many",
-                default_value=4,
-            ),
-            Mark("How many", input="default_value", kind="integer"),
-        ),
-        (
-            node("ETN_Parameter", name="2. Light/Strength", type="number", max=1),
-            Mark("Strength", "Light", 2, "default", "float", maximum=1),
-        ),
-    ],
+    "entry", [None, [], ["COMFY_DYNAMICCOMBO_V3"], ["COMFY_DYNAMICCOMBO_V3", 5], 7]
 )
-def test_marks_of_other_tools_are_understood(marked, expected):
-    assert mark(marked) == expected
+def test_odd_definitions_do_no_harm(entry):
+    catalog = Catalog({"K": {"input": {"required": {"a": entry}}}})
+    found = discover({"1": node("K", **{"a": "x", "a.b": 1})}, catalog)
+    assert len(found) == 2
 
 
-def test_nodes_that_exist_to_be_parameters_need_no_definition():
-    deploy = node("ComfyUIDeployExternalText", input_id="p", default_value="a fox")
-    candidate = found({"1": deploy})["1", "default_value"]
-    assert (candidate.label, candidate.kind) == ("p", "text")
-    assert candidate.preselected
+def test_the_prompt_of_a_node_that_does_all_by_itself():
+    graph = {"1": node("KlingTextToVideoNode", prompt="a", negative_prompt="b")}
+    assert list(fields(graph)) == ["prompt", "negative_prompt"]
 
 
-@given(json_values, json_values)
-def test_odd_graphs_do_no_harm(entry, value):
-    inputs = {"positive": ["1", 0], "text": value, "value": value}
-    graph = {"1": entry, "2": node("KSampler", seed=value, **inputs)}
-    assert isinstance(discover(graph, CATALOG), tuple)
+def test_titles_of_the_minimalistic_wrapper():
+    graph = {
+        "1": node("PrimitiveInt", "<Frames:Length:2> 5, 121, 4", value=81),
+        "2": node("PrimitiveString", "<What:prompt:1>", value="a cat"),
+        "3": node("KSampler", steps=20, seed=1),
+    }
+    what, frames = drafting.draft(graph, CATALOG)
+    assert (what.label, what.group) == ("What", "")
+    assert (frames.label, frames.group) == ("Frames", "Length")
+    assert (frames.minimum, frames.maximum, frames.step) == (5, 121, 4)
+
+
+def test_prefixes_of_viewcomfy():
+    graph = {
+        "1": node("KSampler", "VC_ADV Fine", steps=20, cfg=7.0),
+        "2": node("PrimitiveString", "VC_BASIC_Words", value="x"),
+        "3": node("KSampler", steps=20),
+    }
+    drafted = drafting.draft(graph, CATALOG)
+    assert {(p.label, p.advanced) for p in drafted} == {
+        ("Fine: Steps", True),
+        ("Fine: Guidance", True),
+        ("Words: Value", False),
+    }
+
+
+def test_external_nodes_of_comfydeploy():
+    graph = {
+        "1": node(
+            "ComfyUIDeployExternalNumberSlider",
+            input_id="strength",
+            display_name="Strength",
+            description="How much.",
+            default_value=0.5,
+            min_value=0,
+            max_value=1,
+        ),
+        "2": node("KSampler", steps=20),
+    }
+    (field,) = drafting.draft(graph, None)
+    assert (field.name, field.label, field.help_text) == (
+        "strength",
+        "Strength",
+        "How much.",
+    )
+    assert (field.default, field.maximum) == (0.5, 1)
+    assert field.targets == (Target("1", "default_value"),)
+
+
+def test_parameters_of_krita():
+    def parameter(name, kind, default, **more):
+        return node("ETN_Parameter", name=name, type=kind, default=default, **more)
+
+    graph = {
+        "1": parameter("2. Look/2. Grain", "number", 0.5, min=0, max=1),
+        "2": parameter("2. Look/1. Words", "text", "soft"),
+        "3": parameter("1. First/1. Dark", "toggle", False),
+    }
+    drafted = drafting.draft(graph, None)
+    assert [(p.group, p.label, p.kind) for p in drafted] == [
+        ("First", "Dark", "boolean"),
+        ("Look", "Words", "text"),
+        ("Look", "Grain", "float"),
+    ]
+
+
+def test_html_in_titles_stays_text():
+    graph = {"1": node("PrimitiveString", "<img src=x onerror=alert(1)>", value="x")}
+    found = discover(graph, CATALOG)
+    assert found[0].title == "<img src=x onerror=alert(1)>"

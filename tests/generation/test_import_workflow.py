@@ -6,6 +6,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from generation.models import Workflow
+from tests import make
 from tests.make import RECORDINGS
 
 INFO = RECORDINGS / "object_info.json"
@@ -64,9 +66,57 @@ def test_a_prompt_passes_as_it_is(written):
     assert line["workflow"] == json.loads(path.read_text())
 
 
-def test_without_dry_run_it_says_what_to_do(written):
-    with pytest.raises(CommandError, match="--dry-run"):
-        call_command("import_workflow", written("a.json", GOOD))
+def test_a_template_is_made_of_each_sound_file(written, db):
+    made, faults = io.StringIO(), io.StringIO()
+    paths = [written("bad.json", BAD), written("my-load.json", GOOD)]
+    with pytest.raises(SystemExit):
+        call_command(
+            "import_workflow",
+            "--object-info",
+            str(INFO),
+            *paths,
+            stdout=made,
+            stderr=faults,
+        )
+    workflow = Workflow.objects.get()
+    assert (workflow.title, workflow.published) == ("My load", False)
+    assert made.getvalue().startswith("my-load.json: my-load, 1 nodes, 1 fields")
+    assert "node 7 (Nope): no server node" in faults.getvalue()
+
+
+def test_a_template_is_named_and_published_as_asked(written, db):
+    server = make.server(name="gpu")
+    path = str(RECORDINGS / "workflows" / "sd15_txt2img.api.json")
+    given = ["--slug", "mine", "--title", "Mine", "--publish", "--server", server.name]
+    call_command("import_workflow", path, *given, stdout=io.StringIO())
+    workflow = Workflow.objects.get(slug="mine")
+    assert workflow.title == "Mine"
+    assert workflow.current.parameter("seed")
+
+
+def test_a_server_that_is_not_there_is_said(written, db):
+    with pytest.raises(CommandError, match="no server called"):
+        call_command("import_workflow", "--server=none", written("a.json", GOOD))
+
+
+def test_a_title_is_for_one_file(written, db):
+    paths = [written("a.json", GOOD), written("b.json", GOOD)]
+    with pytest.raises(CommandError, match="one file"):
+        call_command("import_workflow", *paths, "--title=x")
+
+
+def test_a_slug_that_is_taken_is_no_crash(written, db):
+    make.workflow()
+    faults = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command(
+            "import_workflow",
+            str(RECORDINGS / "workflows" / "sd15_txt2img.api.json"),
+            "--slug",
+            "test-card",
+            stderr=faults,
+        )
+    assert "already exists" in faults.getvalue()
 
 
 @pytest.mark.parametrize("content", [None, "nothing", "[]"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -181,6 +182,22 @@ def test_a_file_without_settings_is_refused_in_words(file):
 def test_a_flood_of_nodes_is_no_graph():
     flood = {str(n): {"class_type": "A", "inputs": {}} for n in range(501)}
     assert from_texts({"prompt": json.dumps(flood)}) is None
+
+
+def test_circles_within_circles_are_read_at_once():
+    half = 249
+    texts = ["text", "text_g", "prompt", "clip_l", "t5xxl", "string", "value"]
+    circles = {"s": {"class_type": "K", "inputs": {"positive": ["c0", 0], "seed": 1}}}
+    for n in range(half):
+        after = (n + 1) % half
+        inputs = {name: ["v0", 0] for name in texts} | {
+            "conditioning": [f"c{after}", 0]
+        }
+        circles[f"c{n}"] = {"class_type": "X", "inputs": inputs}
+        circles[f"v{n}"] = {"class_type": "X", "inputs": {"value": [f"v{after}", 0]}}
+    begun = time.process_time()
+    assert from_texts({"prompt": json.dumps(circles)}).prompt == ""
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

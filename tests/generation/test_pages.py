@@ -211,7 +211,7 @@ def test_a_picture_that_was_deleted_leaves_its_jobs_card(as_alice, alice):
 
 def test_servers_are_for_staff(as_alice, client):
     make.server(name="attic", error="Nobody answers at this address.")
-    assert as_alice.get("/servers/").status_code == 302
+    assert as_alice.get("/servers/").status_code == 404
     client.force_login(make.user("root", is_staff=True))
     page = client.get("/servers/").content.decode()
     assert "attic" in page

@@ -173,6 +173,16 @@ def test_the_difference_is_shown_before_it_runs(as_alice, picture, renewed):
     assert "fine (new)" in content
 
 
+def test_a_workflow_that_differs_behind_the_form_is_told(as_alice, picture):
+    workflow = Workflow.objects.get(slug="text-to-image")
+    graph = copy.deepcopy(workflow.current.graph)
+    graph["3"]["inputs"]["denoise"] = 0.9
+    workflow.publish(workflow.add_version(graph, workflow.current.fields, None))
+    [change] = form(as_alice, "text-to-image", picture.pk).context["mapped"].changes
+    assert (change.label, change.state) == ("The workflow itself", "changed")
+    assert (change.old, change.new) == ("version 1", "version 2")
+
+
 def test_a_picture_of_an_older_version_offers_both(as_alice, picture, renewed):
     shown = as_alice.get(f"/gallery/{picture.pk}/").content.decode()
     for text in (

@@ -14,7 +14,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # How long anything here may take; a slow machine stretches it.
-PATIENCE = 60 * float(os.environ.get("TEST_PATIENCE", "1"))
+PATIENCE = 120 * float(os.environ.get("TEST_PATIENCE", "1"))
 
 
 class Missing(Exception):

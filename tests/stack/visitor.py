@@ -12,7 +12,7 @@ import httpx
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from tests.stack.process import until
+from tests.stack.process import PATIENCE, until
 
 PASSWORD = "correct horse battery"
 ENDED = ("done", "failed", "cancelled")
@@ -25,7 +25,7 @@ class Visitor:
 
     def __init__(self, url, name="admin"):
         self.url, self.name = url, name
-        self.api = httpx.Client(base_url=url, timeout=30)
+        self.api = httpx.Client(base_url=url, timeout=60)
 
     def close(self):
         self.api.close()
@@ -70,7 +70,7 @@ class Visitor:
     def job(self, job_id):
         return self.request("GET", f"/api/comfyui/jobs/{job_id}").json()
 
-    def wait(self, job_id, *states, patience=60):
+    def wait(self, job_id, *states, patience=PATIENCE):
         wanted = states or ENDED
 
         def reached():
@@ -108,7 +108,9 @@ class Visitor:
 
     def cookies(self):
         """A browser's session, as the sign-in page makes it."""
-        with httpx.Client(base_url=self.url, follow_redirects=True) as browser:
+        with httpx.Client(
+            base_url=self.url, follow_redirects=True, timeout=60
+        ) as browser:
             browser.get("/accounts/login/")
             form = {"login": self.name, "password": PASSWORD}
             form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
