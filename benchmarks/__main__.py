@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,8 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := set(chosen.names) - set(ALL):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    # Ends the deployments as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     before = measure.load()
     rows: list[Row] = []
     for name in chosen.names or ALL:
