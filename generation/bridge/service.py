@@ -112,14 +112,15 @@ class Bridge:
         looked = 0.0
         while True:
             self._wake.clear()
+            # First what somebody waits for: it is what woke us, nearly always.
+            for claim in await self._next():
+                self._start(claim)
+            await self._pass_on_cancellations()
             if self._now() - looked > LOOK_EVERY / 2:
                 for claim in await self._orphans():
                     log.warning("adopted", extra={"job": str(claim.job.pk)})
                     self._start(claim)
                 looked = self._now()
-            for claim in await self._next():
-                self._start(claim)
-            await self._pass_on_cancellations()
             try:
                 async with asyncio.timeout(LOOK_EVERY):
                     await self._wake.wait()
