@@ -238,7 +238,9 @@ def plan(
         place.free -= 1
         place.flying.append((person.id, job.seconds))
         place.loaded = job.models or place.loaded
-        line.took(person, job)
+        if any(other.free for other in places):
+            # It reads the person's next job, which nobody needs after the last place.
+            line.took(person, job)
         yield job, place.id
 
 

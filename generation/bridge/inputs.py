@@ -42,6 +42,8 @@ async def upload(client: ComfyClient, job: Job) -> dict[str, Any]:
     Raises ComfyError. A file goes to a server once; one that was deleted there, or
     arrived there incompletely, goes again.
     """
+    if not any(parameter.kind in FILES for parameter in job.version.parameters):
+        return dict(job.graph)
     values = []
     for file in await _inputs(job):
         there = await client.input_size(file.name)
