@@ -224,7 +224,8 @@ def _errors(
         [made] = read([alone], graph)
     except BadFields as exc:
         return [WHERE.sub("", error) for error in exc.errors]
-    if made.default is None:
+    # Where people have to write something, nothing is what they begin with.
+    if made.default in (None, ""):
         return []
     wrong = parameters.clean([made], {}, choices).errors
     return [f"the default does not fit: {sentence}" for sentence in wrong.values()]

@@ -493,3 +493,12 @@ def test_a_description_is_markdown_made_harmless(as_alice, workflow):
     card = as_alice.get("/generate/").content.decode()
     assert "**bold**" not in card
     assert EVIL not in card
+
+
+@pytest.mark.parametrize("slug", ["text-to-image", "image-to-image", "test-card"])
+def test_a_starter_opens_without_a_fault(as_root, slug):
+    """A prompt that people have to write begins with nothing."""
+    make.workflow(slug)
+    page = as_root.get(f"/templates/{slug}/form/").content.decode()
+    assert "Nothing is saved yet" not in page
+    assert "does not fit" not in page
