@@ -26,7 +26,6 @@ ASKED = ("seed", "image", "video", "audio")
 SENSIBLE = {"steps": 100, "cfg": 30, "width": 4096, "height": 4096, "batch_size": 8}
 # A draft with more is no form; the rest can be added by hand.
 MAX_DRAFT = 60
-MAX_LISTED = 200
 
 
 def draft(graph: Mapping[str, Any], catalog: Catalog | None) -> list[Parameter]:

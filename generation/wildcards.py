@@ -24,11 +24,6 @@ class TooWild(Exception):
     """The text cannot be expanded; the message says why."""
 
 
-def is_wild(text: str) -> bool:
-    """Whether expanding may change the text."""
-    return bool(TOKEN.search(text))
-
-
 def escape(text: str) -> str:
     """The text that expands to this text."""
     return re.sub(r"([{}|]|__)", r"\\\1", text)

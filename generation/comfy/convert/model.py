@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 MAX_STEPS = 300_000
 NEVER = 2
 BYPASS = 4
-# Links inside a subgraph that come from its inputs and go to its outputs.
+# Links inside a subgraph that come from its inputs.
 FROM_OUTSIDE = -10
-TO_OUTSIDE = -20
 
 
 class Unmakeable(Exception):
@@ -165,14 +164,6 @@ class Node:
         self.match_types: dict[str, dict[str, str]] = {}
         # The place that each of them had when the node was made.
         self.match_slots: list[int] = []
-
-    @property
-    def muted(self) -> bool:
-        return is_mode(self.mode, NEVER)
-
-    @property
-    def bypassed(self) -> bool:
-        return is_mode(self.mode, BYPASS)
 
     def widget(self, name: str | None) -> Widget | None:
         return next((one for one in self.widgets if one.name == name), None)
