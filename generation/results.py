@@ -125,6 +125,7 @@ def _store(job: Job, attempt: Attempt, output: Output, file: BinaryIO) -> None:
         node=output.node,
         kind=output.kind,
         index=output.index,
+        stack=job.batch or job.pk,
         placeholder=thumbs.placeholder,
         sha256=seen.sha256,
         bytes=seen.bytes,

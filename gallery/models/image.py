@@ -1,0 +1,136 @@
+"""A picture, or another file, that somebody keeps."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import User
+
+
+class ImageQuerySet(models.QuerySet["Image"]):
+    def owned_by(self, user: User | AnonymousUser) -> ImageQuerySet:
+        """A person's own pictures, those in the trash left out."""
+        if user.is_anonymous:
+            return self.none()
+        return self.filter(owner=user, deleted_at=None)
+
+    def visible_to(self, user: User | AnonymousUser) -> ImageQuerySet:
+        """The pictures that this person may know of: their own, not deleted."""
+        return self.owned_by(user)
+
+    def newest_first(self) -> ImageQuerySet:
+        """The gallery's order; `id` breaks ties so that keyset paging is exact."""
+        return self.order_by("-created", "-id")
+
+
+class Media(models.TextChoices):
+    """What sort of file it is, and so how it is shown."""
+
+    PICTURE = "picture", "Picture"
+    ANIMATION = "animation", "Animation"
+    VIDEO = "video", "Video"
+    AUDIO = "audio", "Audio"
+    MODEL = "model", "3D model"
+    TEXT = "text", "Text"
+    OTHER = "other", "File"
+
+
+class Image(models.Model):
+    """One output of a job, or a file that a person added, with its thumbnails.
+
+    Intake is idempotent: (job, node, kind, index) names an output once for ever.
+    """
+
+    Media = Media
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="images"
+    )
+    # By name, since gallery does not import generation. A picture outlives its job.
+    job = models.ForeignKey(
+        "generation.Job",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="images",
+    )
+    node = models.CharField(max_length=200)
+    kind = models.CharField(max_length=40)
+    index = models.PositiveIntegerField()
+    # Pictures that were made at once are shown as one stack: a job's, or a batch's.
+    stack = models.UUIDField(null=True, blank=True)
+
+    media = models.CharField(
+        max_length=12, choices=Media.choices, default=Media.PICTURE
+    )
+    file = models.FileField(max_length=300)
+    thumb_small = models.FileField(max_length=300)
+    thumb_large = models.FileField(max_length=300)
+    placeholder = models.TextField(help_text="a tiny blurred picture as a data: URI")
+    sha256 = models.CharField(max_length=64)
+    bytes = models.PositiveBigIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    mime_type = models.CharField(max_length=100)
+    seconds = models.FloatField(
+        null=True, blank=True, help_text="how long it plays; empty where it does not"
+    )
+    source_name = models.CharField(
+        max_length=255, blank=True, help_text="what the file was called before"
+    )
+
+    prompt = models.TextField(blank=True)
+    negative_prompt = models.TextField(blank=True)
+    # ComfyUI's seeds are unsigned 64 bit, no database integer holds them.
+    seed = models.CharField(max_length=20, blank=True)
+    model = models.CharField(max_length=300, blank=True)
+    workflow_title = models.CharField(max_length=200, blank=True)
+
+    favourite = models.BooleanField(default=False)
+    rating = models.PositiveSmallIntegerField(default=0, help_text="0: none, to 5")
+    notes = models.TextField(blank=True, max_length=5000)
+
+    created = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ImageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "node", "kind", "index"], name="image_once_per_output"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rating__lte=5), name="image_rating_to_5"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["owner", "-created", "-id"],
+                condition=models.Q(deleted_at=None),
+                name="image_gallery_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.width}×{self.height} {self.mime_type}"
+
+    @property
+    def name(self) -> str:
+        """The file name that a download gets."""
+        extension = self.file.name.rpartition(".")[2] if self.file.name else "bin"
+        return f"lifeos-{self.created:%Y%m%d-%H%M%S}-{str(self.id)[:8]}.{extension}"
+
+    def delete_softly(self) -> bool:
+        """Take the picture out of the gallery; True if this call did it."""
+        return bool(
+            Image.objects.filter(pk=self.pk, deleted_at=None).update(
+                deleted_at=timezone.now()
+            )
+        )
