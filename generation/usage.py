@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Sum, Value
+from django.db.models.functions import Greatest, Power
 from django.utils import timezone
 from django.utils.formats import time_format
 
@@ -36,21 +37,27 @@ class NeverFits(Exception):
 
 
 def charge(person_id: int, seconds: float) -> None:
-    """Add GPU-seconds to what the person has used."""
-    now = timezone.now()
-    with transaction.atomic():
-        row, _ = Usage.objects.select_for_update().get_or_create(
-            person_id=person_id, defaults={"at": now}
-        )
-        past = fair.decayed(row.gpu_seconds, row.at.timestamp(), now.timestamp())
-        Usage.objects.filter(pk=row.pk).update(gpu_seconds=past + seconds, at=now)
+    """Add GPU-seconds to what the person has used, as `fair.decayed` counts it."""
+    now = time.time()
+    age = Greatest(Value(0.0), Value(now) - F("at"))
+    past = F("gpu_seconds") * Power(Value(0.5), age / Value(fair.HALF_LIFE))
+    rows = Usage.objects.filter(person_id=person_id)
+    charged = {
+        "gpu_seconds": past + Value(seconds),
+        "at": Greatest(F("at"), Value(now)),
+    }
+    if not rows.update(**charged):
+        first = {"gpu_seconds": seconds, "at": now}
+        _, new = rows.get_or_create(person_id=person_id, defaults=first)
+        if not new:  # it was made in between
+            rows.update(**charged)
 
 
 def note_turn(person_id: int, now: datetime) -> None:
     """The person was given a place at a server."""
     if not Usage.objects.filter(person_id=person_id).update(last_turn=now):
         Usage.objects.get_or_create(
-            person_id=person_id, defaults={"at": now, "last_turn": now}
+            person_id=person_id, defaults={"at": now.timestamp(), "last_turn": now}
         )
 
 

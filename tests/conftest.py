@@ -31,10 +31,12 @@ def _fast(settings, tmp_path):
 def _empty_cache():
     from django.core.cache import cache
 
-    from generation import durations, outlook
+    from generation import kept, outlook
+    from generation.models import limits
 
     cache.clear()
-    durations.forget()
+    kept.forget_all()
+    limits.forget()
     outlook.forget()
 
 

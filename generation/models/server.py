@@ -10,10 +10,13 @@ from typing import Any
 
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
+from generation.kept import Kept
 from generation.models.fields import KeptJSONField
 
 
@@ -155,3 +158,13 @@ class Server(models.Model):
         return Server.objects.filter(
             enabled=True, paused=False, draining=False, state=Server.State.ONLINE
         ).exclude(catalog=None)
+
+
+# What forms and requests ask of the servers; an edit of ours is seen at once, what
+# others have written within a second.
+enabled_servers = Kept(lambda: list(Server.objects.filter(enabled=True)), 1.0)
+
+
+@receiver([post_save, post_delete], sender=Server)
+def _look_again(**_: object) -> None:
+    enabled_servers.forget()
