@@ -13,6 +13,7 @@ from generation.fields import (
     MAX_HELP,
     MAX_LABEL,
     NAME,
+    RESERVED,
     Kind,
     Parameter,
     Target,
@@ -84,7 +85,7 @@ def free_name(words: str, taken: Collection[str]) -> str:
     )
     base = base if NAME.fullmatch(base) else "field"
     name, number = base, 1
-    while name in taken:
+    while name in taken or name in RESERVED:
         number += 1
         name = f"{base}_{number}"
     return name

@@ -55,7 +55,7 @@ def _saving() -> QuerySet[Attempt]:
 def save_results(job_id: str) -> None:
     """Fetch, check and store a job's outputs; then it is done."""
     waiting = _saving().filter(job_id=job_id).order_by("-number")
-    attempt = waiting.select_related("job__workflow", "server").first()
+    attempt = waiting.select_related("job__workflow", "job__version", "server").first()
     now = timezone.now()
     if attempt is None or not Attempt.objects.filter(
         pk=attempt.pk, save_after__lte=now
