@@ -101,6 +101,10 @@ def database(data: Path) -> dict[str, Any]:
         # A restarted PostgreSQL leaves dead connections in the pool.
         config["CONN_HEALTH_CHECKS"] = True
         config["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}
+        if boolean("LIFEOS_DB_PREPARE", True):
+            # A statement that comes often is parsed once for each connection.
+            prepared = {"server_side_binding": True, "prepare_threshold": 2}
+            config["OPTIONS"] |= prepared
     return config
 
 
