@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -187,6 +188,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 LIFEOS_MAX_UPLOAD_BYTES = env.integer("LIFEOS_MAX_UPLOAD_BYTES", 50 * 1024 * 1024)
 LIFEOS_MAX_OUTPUT_BYTES = env.integer("LIFEOS_MAX_OUTPUT_BYTES", 512 * 1024 * 1024)
 LIFEOS_MAX_OUTPUT_PIXELS = env.integer("LIFEOS_MAX_OUTPUT_PIXELS", 200_000_000)
+# Behind nginx: an internal location whose alias is the folder of files.
+LIFEOS_ACCEL_PREFIX = env.text("LIFEOS_ACCEL_PREFIX")
+LIFEOS_ACCEL_ROOT = str(DATA / "files")
+# Browsers fetch files from the bucket: then it must be reachable for them.
+LIFEOS_S3_DIRECT = LIFEOS_STORAGE == "s3" and env.boolean(
+    "LIFEOS_S3_DIRECT", bool(env.text("AWS_S3_CUSTOM_DOMAIN"))
+)
 
 
 def _s3() -> dict[str, Any]:
@@ -211,6 +219,18 @@ def _s3() -> dict[str, Any]:
             "file_overwrite": True,
         },
     }
+
+
+def _bucket_origin() -> list[str]:
+    """Where pictures and films come from besides ourselves, for the browser."""
+    if not LIFEOS_S3_DIRECT:
+        return []
+    if domain := env.text("AWS_S3_CUSTOM_DOMAIN"):
+        return [f"https://{domain}"]
+    endpoint = urlsplit(env.text("AWS_S3_ENDPOINT_URL"))
+    if endpoint.netloc:
+        return [f"{endpoint.scheme}://{endpoint.netloc}"]
+    return ["https://*.amazonaws.com"]
 
 
 STORAGES: dict[str, dict[str, Any]] = {
@@ -250,8 +270,8 @@ CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ("/api/docs",),
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "media-src": [SELF, "blob:"],
+        "img-src": [SELF, "data:", "blob:", *_bucket_origin()],
+        "media-src": [SELF, "blob:", *_bucket_origin()],
         "connect-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
