@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.db.models import Q
@@ -13,7 +13,8 @@ from ninja import Query, Router, Schema
 from accounts.errors import NotFound
 from accounts.http import person
 from accounts.paging import newest_first
-from gallery.files import serve
+from gallery.file_views import original
+from gallery.files.variants import thumbnail
 from gallery.models import Image, Provenance
 
 router = Router(tags=["gallery"])
@@ -160,31 +161,25 @@ def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
 
 @router.get("/images/{image_id}/file", response={200: bytes})
 def get_file(
-    request: HttpRequest, image_id: UUID, download: bool = False
+    request: HttpRequest,
+    image_id: UUID,
+    download: bool = False,
+    metadata: Literal["keep", "strip"] = "keep",
 ) -> HttpResponseBase:
-    """The original, with ranges and an ETag."""
+    """The original, with ranges and an ETag; `strip`: without prompt, EXIF and XMP."""
     image = _image(request, image_id)
-    return serve(
-        request,
-        image.file,
-        mime_type=image.mime_type,
-        filename=image.name,
-        etag=image.sha256,
-        inline=not download,
-    )
+    return original(request, image, download=download, metadata=metadata)
 
 
 @router.get("/images/{image_id}/thumbnail", response={200: bytes})
 def get_thumbnail(
-    request: HttpRequest, image_id: UUID, large: bool = False
+    request: HttpRequest,
+    image_id: UUID,
+    large: bool = False,
+    width: Literal[320, 640, 960, 1280] | None = None,
 ) -> HttpResponseBase:
-    """WebP, at most 320 pixels wide, or 960 with `large`."""
+    """AVIF or WebP, as `Accept` says: at most 320 pixels wide, or 960 with `large`, or
+    `width`.
+    """
     image = _image(request, image_id)
-    size = "large" if large else "small"
-    return serve(
-        request,
-        image.thumb_large if large else image.thumb_small,
-        mime_type="image/webp",
-        filename=f"{image.pk}.webp",
-        etag=f"{image.sha256[:32]}-{size}",
-    )
+    return thumbnail(request, image, str(width or (960 if large else 320)))

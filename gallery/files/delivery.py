@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.core.cache import cache
 from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -105,6 +106,30 @@ def guarded(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
+def passed_on(
+    request: HttpRequest, file: IO[bytes], *, mime_type: str, filename: str
+) -> StreamingHttpResponse:
+    """A file that was made for this answer alone, as a download; closed at its end."""
+    size = file.seek(0, 2)
+    response = streamed(request, _from_disk(file, 0, None))
+    response["Content-Type"] = mime_type
+    response["Content-Length"] = str(size)
+    wanted = _Wanted(mime_type, filename, "", inline=False)
+    response["Content-Disposition"] = wanted.disposition
+    response["Cache-Control"] = "private, no-store"
+    guarded(response)
+    return response
+
+
+def streamed(
+    request: HttpRequest, chunks: Iterator[bytes], status: int = 200
+) -> StreamingHttpResponse:
+    """With constant memory; under ASGI Django would gather plain chunks first."""
+    under_asgi = isinstance(request, ASGIRequest)
+    content: Any = in_threads(chunks) if under_asgi else chunks
+    return StreamingHttpResponse(content, status=status)
+
+
 # From the bucket, and by nginx ----------------------------------------------------
 
 
@@ -183,10 +208,7 @@ def _answer(
 ) -> HttpResponseBase:
     if request.method == "HEAD":
         return HttpResponse(status=status)
-    chunks = stored(file, *part)
-    under_asgi = isinstance(request, ASGIRequest)
-    content: Any = in_threads(chunks) if under_asgi else chunks
-    return StreamingHttpResponse(content, status=status)
+    return streamed(request, stored(file, *part), status)
 
 
 def _range(request: HttpRequest, size: int) -> tuple[int, int] | str | None:
@@ -252,11 +274,21 @@ def _part_of(body: Any, skip: int, length: int | None) -> Iterator[bytes]:
                 return
 
 
+def _next(chunks: Iterator[bytes]) -> bytes | None:
+    """Each time on another thread, whose database connection nobody else closes."""
+    try:
+        return next(chunks, None)
+    finally:
+        connections.close_all()
+
+
 async def in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """The same chunks, each made in a thread; closed when the browser goes away."""
     try:
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        while (chunk := await asyncio.to_thread(_next, chunks)) is not None:
             yield chunk
     finally:
         if close := getattr(chunks, "close", None):
-            await asyncio.to_thread(close)
+            # A thread that is still reading ends with its chunk, and lets go then.
+            with suppress(ValueError):
+                await asyncio.to_thread(close)

@@ -1,0 +1,92 @@
+"""Files of the gallery: a picture, its thumbnails, many as one archive."""
+
+from __future__ import annotations
+
+from itertools import chain
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.http import PersonRequest
+from gallery import choosing
+from gallery.archive import in_order, zipped
+from gallery.files import serve, stripping
+from gallery.files.delivery import passed_on, streamed
+from gallery.files.variants import thumbnail
+from gallery.models import Image
+from gallery.views import get_image_for
+
+
+def original(
+    request: HttpRequest, image: Image, *, download: bool, metadata: str = "keep"
+) -> HttpResponseBase:
+    """The file as it is, or without what it tells of its making (`strip`)."""
+    if metadata == "strip":
+        return _stripped(request, image)
+    return serve(
+        request,
+        image.file,
+        mime_type=image.mime_type,
+        filename=image.name,
+        etag=image.sha256,
+        inline=not download,
+    )
+
+
+def _stripped(request: HttpRequest, image: Image) -> HttpResponseBase:
+    """Made anew each time, and never kept: the store has the original alone."""
+    try:
+        with image.file.storage.open(str(image.file.name), "rb") as file:
+            made = stripping.stripped(file, image.mime_type)
+    except stripping.CannotStrip as exc:
+        return HttpResponse(str(exc), status=422, content_type="text/plain")
+    return passed_on(request, made, mime_type=image.mime_type, filename=image.name)
+
+
+@login_required
+@require_safe
+def image_file(request: PersonRequest, pk: UUID) -> HttpResponseBase:
+    return original(
+        request,
+        get_image_for(request, pk),
+        download="download" in request.GET,
+        metadata=request.GET.get("metadata", "keep"),
+    )
+
+
+@login_required
+@require_safe
+def image_thumbnail(request: PersonRequest, pk: UUID, size: str) -> HttpResponseBase:
+    return thumbnail(request, get_image_for(request, pk), size)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def download(request: PersonRequest) -> HttpResponseBase:
+    """Chosen pictures as a zip. POST, since hundreds of ids fit in no address."""
+    data = request.POST if request.method == "POST" else request.GET
+    try:
+        images = choosing.chosen(request.user, data)
+    except choosing.NothingChosen as exc:
+        return HttpResponse(str(exc), status=422, content_type="text/plain")
+    ids = images.values_list("pk", flat=True)
+    rows = in_order(ids.iterator(chunk_size=2000))
+    if (first := next(rows, None)) is None:
+        return HttpResponse(
+            "There is no such picture.", status=404, content_type="text/plain"
+        )
+    strip = data.get("metadata") == "strip"
+    chunks = zipped(chain([first], rows), strip=strip)
+    response = streamed(request, chunks if request.method != "HEAD" else iter(()))
+    response["Content-Type"] = "application/zip"
+    name = f"lifeos-{timezone.localtime():%Y%m%d-%H%M%S}.zip"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    # nginx would otherwise put the archive on its own disk first.
+    response["X-Accel-Buffering"] = "no"
+    return response
