@@ -202,7 +202,9 @@ def _is_mp3(file: Seekable, head: bytes) -> bool:
     if head.startswith(b"ID3"):
         if len(head) < 10:
             raise Broken(CUT)
-        at = 10 + sum((byte & 0x7F) << (7 * (3 - n)) for n, byte in enumerate(head[6:]))
+        at = 10 + sum(
+            (byte & 0x7F) << (7 * (3 - n)) for n, byte in enumerate(head[6:10])
+        )
         if any(byte & 0x80 for byte in head[6:10]):
             raise Broken(CUT)
     for _ in range(2):
