@@ -70,11 +70,9 @@ def download(request: PersonRequest) -> HttpResponseBase:
     """Chosen pictures as a zip. POST, since hundreds of ids fit in no address."""
     data = request.POST if request.method == "POST" else request.GET
     try:
-        images = choosing.chosen(request.user, data)
+        rows = in_order(choosing.chosen(request.user, data))
     except choosing.NothingChosen as exc:
         return HttpResponse(str(exc), status=422, content_type="text/plain")
-    ids = images.values_list("pk", flat=True)
-    rows = in_order(ids.iterator(chunk_size=2000))
     if (first := next(rows, None)) is None:
         return HttpResponse(
             "There is no such picture.", status=404, content_type="text/plain"

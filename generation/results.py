@@ -6,26 +6,21 @@ identity, so that the same output is the same row and the same files.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import math
 import re
-import tempfile
 import uuid
 from io import BytesIO
 from typing import BinaryIO
 
-from django.conf import settings
-
 from gallery import files, intake
 from gallery.models import Image, Provenance
+from generation import retrieval
 from generation.comfy.errors import ComfyError
 from generation.comfy.graph import Described, describe
 from generation.comfy.run import Output
 from generation.models import Attempt, Job
 
-# In memory up to this size, then on disk.
-SPOOL = 16 * 1024 * 1024
 # The name of an input's file is its hash.
 HASHED = re.compile(r"inputs/\d+/([0-9a-f]{64})\.\w+")
 MAX_INTEGER = 2**31 - 1
@@ -93,21 +88,11 @@ def _disk_sentence(exc: OSError) -> str:
 
 
 def _take(job: Job, attempt: Attempt, output: Output) -> None:
-    with tempfile.SpooledTemporaryFile(SPOOL) as spool:
-        # A loop of its own: we are in a task's thread, and no transaction is open.
-        asyncio.run(_download(attempt, output, spool))  # type: ignore[arg-type]
-        _store(job, attempt, output, spool)  # type: ignore[arg-type]
-
-
-async def _download(attempt: Attempt, output: Output, into: BinaryIO) -> None:
-    async with (
-        attempt.server.client(attempt.client_id) as client,
-        client.stream_view(
-            output, max_bytes=settings.LIFEOS_MAX_OUTPUT_BYTES
-        ) as chunks,
-    ):
-        async for chunk in chunks:
-            into.write(chunk)
+    try:
+        with retrieval.opened(attempt, output) as file:
+            _store(job, attempt, output, file)
+    except retrieval.NotYet as exc:
+        raise TryAgain(str(exc)) from exc
 
 
 def _store(

@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.db.models.fields.files import FieldFile
@@ -26,6 +25,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.http.response import HttpResponseBase
 
 from gallery.files.reading import CHUNK
+from gallery.storage import signed_url
 
 RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 # What a browser shows without running anything in it. SVG is not here: it runs.
@@ -111,7 +111,7 @@ def passed_on(
 ) -> StreamingHttpResponse:
     """A file that was made for this answer alone, as a download; closed at its end."""
     size = file.seek(0, 2)
-    response = streamed(request, _from_disk(file, 0, None))
+    response = streamed(request, _read(file, 0, None))
     response["Content-Type"] = mime_type
     response["Content-Length"] = str(size)
     wanted = _Wanted(mime_type, filename, "", inline=False)
@@ -134,31 +134,20 @@ def streamed(
 
 
 def _direct(file: FieldFile, wanted: _Wanted) -> HttpResponseBase | None:
-    """302 to a signed address; None where the file is not in a bucket, or browsers
+    """302 to a signed address; None where the file is not in the bucket, or browsers
     are not to reach it there.
     """
-    if not settings.LIFEOS_S3_DIRECT or not hasattr(file.storage, "bucket"):
+    if not settings.LIFEOS_S3_DIRECT:
         return None
-    address = _signed(file, wanted)
+    address = signed_url(
+        str(file.name), content_type=wanted.mime_type, disposition=wanted.disposition
+    )
+    if not address:
+        return None
     response = HttpResponse(status=302, headers={"Location": address})
-    # As long as the address surely works: it was made for twice as long.
+    # An address works for an hour more than anybody gets it.
     response["Cache-Control"] = f"private, max-age={HOUR // 2}"
     return response
-
-
-def _signed(file: FieldFile, wanted: _Wanted) -> str:
-    """The same for an hour, so that the browser's cache finds it again."""
-    key = f"signed:{file.name}:{wanted.disposition.partition(';')[0]}"
-    if isinstance(found := cache.get(key), str):
-        return found
-    parameters = {
-        "ResponseContentType": wanted.mime_type,
-        "ResponseContentDisposition": wanted.disposition,
-        "ResponseCacheControl": YEAR,
-    }
-    address = str(file.storage.url(file.name, parameters=parameters, expire=2 * HOUR))  # type: ignore[call-arg]
-    cache.set(key, address, HOUR)
-    return address
 
 
 def _accelerated(file: FieldFile) -> HttpResponseBase | None:
@@ -228,12 +217,10 @@ def stored(
     file: FieldFile, start: int = 0, length: int | None = None
 ) -> Iterator[bytes]:
     """A part of a stored file. Raises OSError at once if it is not there."""
-    if hasattr(file.storage, "bucket"):
-        return _from_bucket(file, start, length)
-    return _from_disk(file.storage.open(str(file.name), "rb"), start, length)
+    return _read(file.storage.open(str(file.name), "rb"), start, length)
 
 
-def _from_disk(handle: Any, start: int, length: int | None) -> Iterator[bytes]:
+def _read(handle: Any, start: int, length: int | None) -> Iterator[bytes]:
     """Opened already, so that a file that is gone is found out before the answer."""
     with handle:
         handle.seek(start)
@@ -244,34 +231,6 @@ def _from_disk(handle: Any, start: int, length: int | None) -> Iterator[bytes]:
                 return
             left = left if left is None else left - len(chunk)
             yield chunk
-
-
-def _from_bucket(file: FieldFile, start: int, length: int | None) -> Iterator[bytes]:
-    """The part alone: the storage's own file would fetch the whole before it."""
-    storage: Any = file.storage
-    end = "" if length is None else start + length - 1
-    asked = {"Range": f"bytes={start}-{end}"} if start or length else {}
-    try:
-        found = storage.bucket.Object(storage._normalize_name(file.name)).get(**asked)
-    except Exception as exc:  # botocore's errors have no common kind with Python's
-        raise OSError(f"The bucket does not give it: {exc}") from exc
-    # Small servers send the whole instead of the part.
-    whole = bool(asked) and "ContentRange" not in found
-    return _part_of(found["Body"], start if whole else 0, length)
-
-
-def _part_of(body: Any, skip: int, length: int | None) -> Iterator[bytes]:
-    with closing(body):
-        left = length
-        for chunk in body.iter_chunks(CHUNK):
-            if skip >= len(chunk):
-                skip -= len(chunk)
-                continue
-            part = chunk[skip:] if left is None else chunk[skip : skip + left]
-            skip = 0
-            yield part
-            if left is not None and (left := left - len(part)) <= 0:
-                return
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:
