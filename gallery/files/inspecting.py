@@ -53,7 +53,7 @@ def inspect(file: Seekable, *, max_pixels: int) -> Inspected:
             raise BadPicture(message)
     frames, seconds = _structure(file, kind)
     if frames * pixels > MAX_ANIMATION * max_pixels:
-        raise BadPicture(f"{frames} frames of this size are too many.")
+        raise BadPicture(f"An animation of {frames} such frames is too large.")
     with opened(file) as picture:
         decode(picture, max_pixels // pixels, frames)
         width, height = upright_size(picture)

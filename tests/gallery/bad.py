@@ -12,6 +12,7 @@ from PIL import PngImagePlugin
 
 SCRIPT = b"<script>alert(document.cookie)</script>"
 PNG = b"\x89PNG\r\n\x1a\n"
+NOISE = bytes(range(256)) * 40
 
 
 def gradient(size=(200, 100)):
@@ -114,16 +115,16 @@ def jpeg_js():
 
 
 def text_bomb():
-    """A text of half a gigabyte, packed."""
+    """A text of 128 megabytes, packed."""
     packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(b"A" * (1 << 20)) for _ in range(512))
+    packed = b"".join(packer.compress(b"A" * (1 << 20)) for _ in range(128))
     packed += packer.flush()
     return png(chunk(b"zTXt", b"prompt\0\0" + packed))
 
 
 def icc_bomb():
     packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(b"\0" * (1 << 20)) for _ in range(256))
+    packed = b"".join(packer.compress(b"\0" * (1 << 20)) for _ in range(128))
     return png(chunk(b"iCCP", b"icc\0\0" + packed + packer.flush()))
 
 
@@ -137,7 +138,7 @@ def box(kind, *parts):
     return struct.pack(">I4s", len(body) + 8, kind) + body
 
 
-HLS = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nfile:///etc/passwd\nhttp://169.254.169.254/\n"
+HLS = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\nhttp://169.254.169.254/\n"
 CONCAT = b"ffconcat version 1.0\nfile '/etc/passwd'\n"
 SVG = (
     b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
@@ -155,6 +156,7 @@ BAD = {
     "avif cut off": ("a.avif", lambda: saved("AVIF", gradient((500, 500)))[:-90]),
     "png bomb of pixels": ("a.png", pixel_bomb),
     "png bomb of text": ("a.png", text_bomb),
+    "png bomb of a profile of colours": ("a.png", icc_bomb),
     "png with 60,000 frames": ("a.png", lambda: apng_frames(60_000)),
     "gif with 100,000 frames": ("a.gif", lambda: gif_frames(100_000)),
     "gif with large frames": ("a.gif", lambda: gif_frames(9_000, (5_000, 5_000))),
@@ -223,7 +225,6 @@ ODD = {
         b"\xff\xe1", b"Exif\0\0" + bytes(range(256)) * 40
     ),
     "profile of noise": lambda: saved("PNG", icc_profile=bytes(range(256)) * 40),
-    "profile that is a bomb": icc_bomb,
     "a prompt that is html": html_in_text,
     "zeros behind it": lambda: saved("PNG") + bytes(64),
     "another jpeg behind it, as cameras do": lambda: saved("JPEG") + saved("JPEG"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import resource
 import subprocess
 import sys
 import uuid
@@ -36,7 +35,7 @@ def test_it_is_refused_with_a_reason(name, corpus):
     with pytest.raises(files.BadPicture) as caught:
         files.recognise(io.BytesIO(corpus[name]), max_pixels=MAX)
     reason = str(caught.value)
-    assert reason[0].isupper()
+    assert reason[0].isupper() or reason[0].isdigit()
     assert reason.endswith(".")
 
 
@@ -143,7 +142,7 @@ print(used() - before)
 """
 
 
-def test_bombs_cost_little_memory():
+def test_bombs_cost_little_memory(tmp_path):
     names = [name for name in bad.BAD if "bomb" in name or "large" in name]
     names += ["webp of 256 megapixels", "gif with 100,000 frames"]
     run = subprocess.run(
@@ -157,4 +156,3 @@ def test_bombs_cost_little_memory():
         },
     )
     assert int(run.stdout) < 150, run.stdout
-    assert resource.RUSAGE_SELF == 0
