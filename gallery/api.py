@@ -8,11 +8,12 @@ from uuid import UUID
 from django.db.models import Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from ninja import Query, Router, Schema
+from ninja import File, Query, Router, Schema, UploadedFile
 
 from accounts.errors import NotFound
 from accounts.http import person
 from accounts.paging import newest_first
+from gallery import uploading
 from gallery.file_views import original
 from gallery.files.variants import thumbnail
 from gallery.models import Image, Provenance
@@ -140,6 +141,33 @@ def list_images(
         rows = rows.filter(Q(prompt__icontains=word))
     page = newest_first(rows, cursor, limit)
     return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
+
+
+class RefusedOut(Schema):
+    name: str
+    reason: str
+
+
+class BroughtOut(Schema):
+    items: list[ImageDetailOut]
+    refused: list[RefusedOut]
+
+
+@router.post("/images", response={201: BroughtOut, 422: BroughtOut})
+def add_images(
+    request: HttpRequest, files: File[list[UploadedFile]]
+) -> tuple[int, BroughtOut]:
+    """Add files of one's own (multipart, `files` repeated). 422 if none is kept;
+    `refused` has the reason for each that is not.
+    """
+    brought = [uploading.bring(person(request), file) for file in files]
+    kept = [image_detail(one.image) for one in brought if one.image is not None]
+    refused = [
+        RefusedOut(name=one.name, reason=one.reason)
+        for one in brought
+        if one.image is None
+    ]
+    return 201 if kept else 422, BroughtOut(items=kept, refused=refused)
 
 
 @router.get("/images/{image_id}", response=ImageWholeOut)

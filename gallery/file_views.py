@@ -5,20 +5,25 @@ from __future__ import annotations
 from itertools import chain
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import PersonRequest
-from gallery import choosing
+from gallery import choosing, uploading
 from gallery.archive import in_order, zipped
 from gallery.files import serve, stripping
 from gallery.files.delivery import passed_on, streamed
 from gallery.files.variants import thumbnail
 from gallery.models import Image
 from gallery.views import get_image_for
+
+ACCEPT = "image/*,video/*,audio/*,.glb,.gltf,.obj,.stl,.ply,.fbx"
 
 
 def original(
@@ -88,3 +93,38 @@ def download(request: PersonRequest) -> HttpResponseBase:
     # nginx would otherwise put the archive on its own disk first.
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+# Uploads --------------------------------------------------------------------------
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload(request: PersonRequest) -> HttpResponse:
+    """Files of one's own. The page's script sends one after another, and asks for
+    JSON; a form without it sends all at once.
+    """
+    context: dict[str, object] = {
+        "most": settings.LIFEOS_MAX_UPLOAD_BYTES,
+        "accept": ACCEPT,
+    }
+    if request.method != "POST":
+        return render(request, "gallery/upload.html", context)
+    uploads = request.FILES.getlist("files")
+    brought = [uploading.bring(request.user, one) for one in uploads]
+    status = 200 if any(one.image for one in brought) else 422
+    if request.accepts("text/html"):
+        context["brought"] = brought
+        context["error"] = "" if brought else "Choose at least one file."
+        return render(request, "gallery/upload.html", context, status=status)
+    return JsonResponse({"items": [_told(one) for one in brought]}, status=status)
+
+
+def _told(one: uploading.Brought) -> dict[str, str]:
+    told = {"name": one.name, "reason": one.reason}
+    if one.image is not None:
+        told["url"] = reverse("gallery:image", args=[one.image.pk])
+        told["thumbnail"] = reverse(
+            "gallery:image-thumbnail", args=[one.image.pk, "small"]
+        )
+    return told

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -24,24 +25,33 @@ from gallery.files.reading import Inspected, Seekable, digest_of
 from gallery.models import Image, Provenance
 
 MAX_TEXT = 1024 * 1024
+NOT_WELCOME = "This is neither a picture nor a film, a sound or a 3D model."
 # Path separators, control letters, and those that turn the direction of writing.
 UNFIT = re.compile("[\x00-\x1f\x7f/\\\\\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def take(
-    file: Seekable, image: Image, made: Provenance | None = None, *, told: str = ""
+    file: Seekable,
+    image: Image,
+    made: Provenance | None = None,
+    *,
+    told: str = "",
+    only: Container[str] = Image.Media.values,
 ) -> Image:
     """Check and store the file, and insert `image` (unsaved, with owner, place and
     facts) and how it was made.
 
-    `told` is a text that came without a file: whatever it says, it is a text. Raises
-    BadPicture with a sentence for what is not kept; OSError where storage fails.
-    Files come first, then the row: what a row names is there.
+    `told` is a text that came without a file: whatever it says, it is a text. `only`
+    are the kinds of media that are welcome. Files come first, then the row: what a row
+    names is there. Raises BadPicture with a sentence for what is not kept; OSError
+    where storage fails.
     """
     if told:
         file, seen = _spoken(told)
     else:
         seen = files.recognise(file, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
+    if seen.media not in only:
+        raise files.BadPicture(NOT_WELCOME)
     seen, small = _seen(file, seen, image.source_name)
     _store(file, image, seen, small)
     return _insert(image, made)

@@ -18,5 +18,6 @@ image_urls = [
 urlpatterns = [
     path("", views.image_list, name="image-list"),
     path("download/", file_views.download, name="download"),
+    path("upload/", file_views.upload, name="upload"),
     path("<uuid:pk>/", include(image_urls)),
 ]
