@@ -12,7 +12,9 @@ from django.db.models.functions import Greatest, Power
 from django.utils import timezone
 from django.utils.formats import time_format
 
+from gallery.keeping import disks, quota
 from generation import fair
+from generation.keeping import quota_from
 from generation.models import Attempt, Job, Usage
 from generation.models.job import AttemptState
 from generation.models.limits import Allowance, allowance_of
@@ -34,6 +36,10 @@ class TooMany(Exception):
 
 class NeverFits(Exception):
     """One request asks for more than the limit allows at any time."""
+
+
+class NoRoom(NeverFits):
+    """The person's storage, or the disk, is full."""
 
 
 def charge(person_id: int, seconds: float) -> None:
@@ -90,12 +96,23 @@ def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
 
 
 def check(owner: User, jobs: Sequence[Job]) -> None:
-    """Raises TooMany, or NeverFits, if the owner may not queue these jobs now."""
+    """Raises TooMany, NeverFits or NoRoom if the owner may not queue these jobs."""
     allowed = allowance_of(owner)
+    check_room(owner, limit=quota_from(allowed))
     _check_queued(owner, len(jobs), allowed.max_queued)
     _check_pictures(owner, sum(j.pictures for j in jobs), allowed.pictures_per_day)
     if message := held_because(owner, allowed):
         raise TooMany(*message)
+
+
+def check_room(owner: User, more: int = 0, limit: quota.Quota | None = None) -> None:
+    """Raises NoRoom if the disk or the owner's storage has none for `more` bytes."""
+    if sentence := disks.no_room():
+        raise NoRoom(sentence)
+    try:
+        quota.check(owner, more, limit)
+    except quota.Full as exc:
+        raise NoRoom(str(exc)) from exc
 
 
 def _check_queued(owner: User, wanted: int, limit: int | None) -> None:

@@ -5,6 +5,7 @@ Every reader stops the start with a sentence that says what to write instead.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -63,6 +64,21 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
         return [word.strip() for word in raw.split(",") if word.strip()]
 
     return _read(name, list(default), split, "separate the values with commas")
+
+
+def folders(name: str) -> dict[str, str]:
+    """Paths by name, of name=/path,other=/path."""
+
+    def split(raw: str) -> dict[str, str]:
+        found = {}
+        for word in filter(None, (part.strip() for part in raw.split(","))):
+            label, _, path = word.partition("=")
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", label) or path[:1] != "/":
+                raise ValueError(word)
+            found[label] = path
+        return found
+
+    return _read(name, {}, split, "use name=/path, several separated by commas")
 
 
 def http_urls(name: str) -> list[str]:

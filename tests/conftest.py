@@ -21,8 +21,12 @@ def _fast(settings, tmp_path):
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
-            "BACKEND": "gallery.storage.LocalStorage",
-            "OPTIONS": {"location": str(tmp_path / "files")},
+            "BACKEND": "gallery.storage.Homes",
+            "OPTIONS": {
+                "primary": "local",
+                "location": str(tmp_path / "files"),
+                "spool": str(tmp_path / "spool"),
+            },
         },
     }
 

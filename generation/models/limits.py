@@ -16,7 +16,14 @@ from django.dispatch import receiver
 from accounts.models import User
 
 MAX_QUEUED = 200
-COUNTS = ("max_queued", "max_in_flight", "gpu_minutes_per_day", "pictures_per_day")
+COUNTS = (
+    "max_queued",
+    "max_in_flight",
+    "gpu_minutes_per_day",
+    "pictures_per_day",
+    "storage_mb",
+    "keep_days",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Allowance:
     max_in_flight: int | None = None
     gpu_minutes_per_day: int | None = None
     pictures_per_day: int | None = None
+    storage_mb: int | None = None
+    keep_days: int | None = None
 
 
 class Limits(models.Model):
@@ -53,6 +62,20 @@ class Limits(models.Model):
     )
     pictures_per_day = models.PositiveIntegerField(
         "pictures a day", null=True, blank=True, help_text="in any 24 hours"
+    )
+    storage_mb = models.PositiveIntegerField(
+        "storage in MB",
+        null=True,
+        blank=True,
+        help_text="of pictures, the trash included; when full, jobs are refused",
+    )
+    keep_days = models.PositiveIntegerField(
+        "days that pictures are kept",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="then they go to the trash, unless they are favourites, rated or in"
+        " an album",
     )
 
     class Meta:

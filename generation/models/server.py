@@ -58,6 +58,12 @@ class Server(models.Model):
         BEARER = "bearer", "Bearer token"
         HEADERS = "headers", "Own headers (for example Cloudflare Access)"
 
+    class Retrieval(models.TextChoices):
+        HTTP = "http", "HTTP, from the server itself"
+        SHARED = "shared", "Shared folder, copied"
+        IN_PLACE = "in_place", "Shared folder, read in place without a copy"
+        BUCKET = "bucket", "Bucket that the server's side uploads to"
+
     class State(models.TextChoices):
         UNKNOWN = "unknown"
         ONLINE = "online"
@@ -82,6 +88,19 @@ class Server(models.Model):
         default=list,
         blank=True,
         help_text='what templates may ask for, as in ["fast", "24gb"]',
+    )
+    retrieval = models.CharField(
+        "outputs come by",
+        max_length=8,
+        choices=Retrieval.choices,
+        default=Retrieval.HTTP,
+        help_text="where that fails they come over HTTP",
+    )
+    shared_folder = models.CharField(
+        max_length=40, blank=True, help_text="its name in LIFEOS_SHARED_FOLDERS"
+    )
+    bucket_prefix = models.CharField(
+        max_length=200, blank=True, help_text="as the uploader has it, as in comfy/gpu1"
     )
     enabled = models.BooleanField(
         default=True, help_text="off: never visited, gets nothing"
