@@ -20,6 +20,7 @@ from benchmarks import (
     sockets,
     throughput,
     tick,
+    zip_memory,
 )
 from benchmarks.measure import Row
 
@@ -34,6 +35,7 @@ ALL: dict[str, Callable[[bool], Iterator[Row]]] = {
     "sockets": sockets.run,
     "tick": tick.run,
     "bridge-memory": bridge_memory.run,
+    "zip-memory": zip_memory.run,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -143,6 +144,15 @@ def list_images(
     return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
 
 
+class Width(IntEnum):
+    """Pixels that a thumbnail may be wide."""
+
+    SMALL = 320
+    MEDIUM = 640
+    LARGE = 960
+    HUGE = 1280
+
+
 class RefusedOut(Schema):
     name: str
     reason: str
@@ -204,10 +214,10 @@ def get_thumbnail(
     request: HttpRequest,
     image_id: UUID,
     large: bool = False,
-    width: Literal[320, 640, 960, 1280] | None = None,
+    width: Width | None = None,
 ) -> HttpResponseBase:
     """AVIF or WebP, as `Accept` says: at most 320 pixels wide, or 960 with `large`, or
     `width`.
     """
     image = _image(request, image_id)
-    return thumbnail(request, image, str(width or (960 if large else 320)))
+    return thumbnail(request, image, str(int(width or (960 if large else 320))))

@@ -17,6 +17,9 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
+from lifeos import pressure  # noqa: E402
+
+pressure.install()
 
 application = ProtocolTypeRouter(
     {
