@@ -300,6 +300,9 @@ class _KeptOpen:
     def __init__(self, file: File[Any]) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
+    def close(self) -> None:
+        """What boto calls; the file stays open."""
+
 
 class RemoteFile(io.RawIOBase):
     """A file of a bucket, read from where it is asked for, in constant memory."""

@@ -146,7 +146,8 @@ class Uploader:
         key = f"{prefix}/{name}" if prefix else name
         try:
             file = path.open("rb")
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError) as exc:
+            log.warning("%s can't be read: %s", name, exc.strerror)
             return False
         with file:
             sha256 = digest(file)
@@ -180,6 +181,9 @@ class Uploader:
 class _KeptOpen:
     def __init__(self, file: Any) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def close(self) -> None:
+        """What boto calls; the file stays open."""
 
 
 def _about(file: Any) -> tuple[int, int]:

@@ -44,6 +44,19 @@ def fetched(attempt: Attempt, output: Output) -> BinaryIO:
         raise NotYet(str(exc)) from exc
 
 
+def trouble() -> str:
+    bucket = homes().s3
+    if bucket is None:
+        return "no bucket is set up"
+    name = settings.LIFEOS_INTAKE_BUCKET or bucket.bucket_name
+    try:
+        with reaching(name):
+            bucket.client.list_objects_v2(Bucket=name, MaxKeys=1)
+    except (FileNotFoundError, StorageAway) as exc:
+        return str(exc)
+    return ""
+
+
 def _read(bucket: S3Home, name: str, attempt: Attempt) -> BinaryIO:
     with reaching(name):
         answer = bucket.client.get_object(

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from gallery import storage_shared
 from gallery.models import Image
-from generation import results
+from generation import results, retrieval
 from generation.models import Job, Server
 from tests import make
 from tests.stack import Simulator, until
@@ -479,3 +479,18 @@ def test_wrong_values_are_told_beside_their_fields(use, as_root, values, sentenc
     assert answer.status_code == 200
     assert sentence in answer.content.decode()
     assert server.retrieval == Server.Retrieval.HTTP
+
+
+def test_what_keeps_a_way_from_working_is_said(use, bucket, tmp_path):
+    use("local", s3=bucket, mounts={"here": str(tmp_path), "gone": "/nowhere/at/all"})
+
+    def trouble(**fields):
+        return retrieval.trouble(make.server(**fields))
+
+    assert trouble() == ""
+    assert trouble(retrieval="shared", shared_folder="here") == ""
+    assert "can't be read" in trouble(retrieval="in_place", shared_folder="gone")
+    assert "names no" in trouble(retrieval="shared", shared_folder="other")
+    assert trouble(retrieval="bucket") == ""
+    bucket.kill()
+    assert "does not answer" in trouble(retrieval="bucket")

@@ -48,7 +48,10 @@ def arrived(home):
 
 
 def written_down(tmp_path):
-    database = sqlite3.connect(tmp_path / "state" / "uploaded.sqlite3")
+    path = tmp_path / "state" / "uploaded.sqlite3"
+    if not path.exists():
+        return []
+    database = sqlite3.connect(path)
     rows = database.execute("SELECT name, size, sha256 FROM uploaded").fetchall()
     database.close()
     return rows
