@@ -12,15 +12,19 @@ from gallery.models.organising import (
     Tagged,
 )
 from gallery.models.provenance import Provenance
+from gallery.models.search import Facet, SearchEntry, SearchMark
 
 __all__ = [
     "Album",
     "AlbumItem",
     "AlbumShare",
+    "Facet",
     "Image",
     "ImageQuerySet",
     "Provenance",
     "SavedSearch",
+    "SearchEntry",
+    "SearchMark",
     "Tag",
     "Tagged",
 ]
