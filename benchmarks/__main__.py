@@ -14,6 +14,7 @@ from benchmarks import (
     bridge_memory,
     compare,
     events,
+    gallery,
     gpu_gap,
     latency,
     measure,
@@ -33,6 +34,7 @@ ALL: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gpu-gap": gpu_gap.run,
     "sockets": sockets.run,
     "tick": tick.run,
+    "gallery": gallery.run,
     "bridge-memory": bridge_memory.run,
 }
 

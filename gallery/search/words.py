@@ -24,6 +24,8 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2099, 12, 31)
 
 def folded(text: str) -> str:
     """Without case and accents: "Élan" and "elan" are the same."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text).casefold()
     signs = unicodedata.normalize("NFKD", plain)
     return "".join(sign for sign in signs if unicodedata.category(sign) != "Mn")
