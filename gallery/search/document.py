@@ -155,7 +155,7 @@ class Facts:
         found += [("lora", lora) for lora in self.loras]
         found += [("tag", tag) for tag in self.tags]
         found += [("album", album) for album in self.albums]
-        found += [("month", f"{self.day:%Y-%m}"), ("type", self.media)]
+        found += [("month", f"{words.clamped(self.day):%Y-%m}"), ("type", self.media)]
         found += [("rating", str(self.rating))]
         return [(kind, value) for kind, value in dict.fromkeys(found) if value]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from gallery.search.compiling import Compiled, compiled
 from gallery.search.guard import TooSlow, limited
 from gallery.search.language import Parsed, Problem
 from gallery.search.parsing import parse
-from gallery.search.schema import FULL_TEXT
+from gallery.search.walking import NEAR, NEAR_OF_MANY, Walk
 
 ORDERS = {"newest": "Newest", "oldest": "Oldest", "rating": "Best rated"}
 NEWEST, OLDEST, RATING = ORDERS
@@ -37,15 +37,6 @@ class Key:
 
     place: int
     stars: int = 0
-
-
-@dataclass(slots=True)
-class _Part:
-    """One walk through the index: all its rows come in the order of age."""
-
-    compiled: Compiled
-    stars: int
-    after: int | None
 
 
 @dataclass
@@ -101,68 +92,46 @@ class Found:
                 for stars, place, image in cursor.fetchall():
                     pk = image if isinstance(image, UUID) else UUID(image)
                     found.append((stars, place, pk))
+            found.sort(key=lambda row: row[:2], reverse=self.order != OLDEST)
         except TooSlow as exc:
             self.problems.append(Problem(str(exc)))
         return found
 
     def _statement(self, key: Key | None, limit: int) -> tuple[str, list[Any]]:
-        after = key.place if key else None
+        walk = Walk(
+            compiled=self.compiled,
+            owner=self.user.pk or NOBODY,
+            limit=limit,
+            after=key.place if key else None,
+            oldest_first=self.order == OLDEST,
+            near=NEAR,
+        )
         if self.order != RATING:
-            return self._walk(_Part(self.compiled, 0, after), limit)
+            return _sql(walk)
         # One walk for each number of stars: together they are in order.
         walks = [
-            self._walk(
-                _Part(
-                    self.compiled.and_rating(stars),
-                    stars,
-                    after if key and stars == key.stars else None,
-                ),
-                limit,
+            replace(
+                walk,
+                compiled=self.compiled.and_rating(stars),
+                after=key.place if key and stars == key.stars else None,
+                stars=stars,
+                near=NEAR_OF_MANY,
             )
             for stars in STARS
             if key is None or stars <= key.stars
         ]
+        parts = [_sql(one) for one in walks]
         union = " UNION ALL ".join(
-            f"SELECT * FROM ({sql}) w{stars}" for stars, (sql, _) in enumerate(walks)
+            f"SELECT * FROM ({sql}) w{n}" for n, (sql, _) in enumerate(parts)
         )
-        values = [value for _, some in walks for value in some]
+        values = [value for _, some in parts for value in some]
         ordered = f"SELECT * FROM ({union}) w ORDER BY stars DESC, place DESC LIMIT %s"
         return ordered, [*values, limit]
 
-    def _walk(self, part: _Part, limit: int) -> tuple[str, list[Any]]:
-        oldest = self.order == OLDEST
-        owner = self.user.pk or NOBODY
-        column = "e.place" if connection.vendor == "postgresql" else "f.rowid"
-        where, values = _between(part.compiled, column)
-        if part.after is not None:
-            where.append(f"{column} {'>' if oldest else '<'} %s")
-            values.append(part.after)
-        if connection.vendor == "postgresql":
-            source = "gallery_searchentry e"
-            matches = ["e.owner_id = %s", "e.words @@ %s::tsquery"]
-            first = [owner, part.compiled.for_postgres(owner)]
-        else:
-            source = (
-                f"{FULL_TEXT} f CROSS JOIN gallery_searchentry e ON e.place = f.rowid"
-            )
-            matches = [f"{FULL_TEXT} MATCH %s"]
-            first = [part.compiled.for_sqlite(owner)]
-        sql = (
-            f"SELECT {part.stars} AS stars, e.place AS place, e.image AS image"
-            f" FROM {source} WHERE {' AND '.join([*matches, *where])}"
-            f" ORDER BY {column} {'ASC' if oldest else 'DESC'} LIMIT %s"
-        )
-        return sql, [*first, *values, limit]
 
-
-def _between(wanted: Compiled, column: str) -> tuple[list[str], list[Any]]:
-    where: list[str] = []
-    values: list[Any] = []
-    for bound, sign in ((wanted.low, ">="), (wanted.high, "<")):
-        if bound is not None:
-            where.append(f"{column} {sign} %s")
-            values.append(bound)
-    return where, values
+def _sql(walk: Walk) -> tuple[str, list[Any]]:
+    postgres = connection.vendor == "postgresql"
+    return walk.for_postgres() if postgres else walk.for_sqlite()
 
 
 def find(user: User | AnonymousUser, text: str, order: str = NEWEST) -> Found:
