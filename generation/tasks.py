@@ -20,6 +20,7 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
+from gallery import search
 from generation import results
 from generation.models.job import Attempt, Job
 
@@ -137,6 +138,13 @@ def ask_again(*, at_once: bool = False) -> int:
 def sweep() -> None:
     """Where no bridge runs, the consumers ask themselves."""
     ask_again()
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+@once_a_minute
+def index_pictures() -> None:
+    """What has changed and nobody has searched since comes into the gallery's index."""
+    search.sweep()
 
 
 @on_startup()  # type: ignore[untyped-decorator]

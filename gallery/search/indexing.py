@@ -8,6 +8,7 @@ which their pictures are indexed.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
@@ -43,11 +44,14 @@ def catch_up(owner: int, batches: int = BATCHES_AT_ONCE) -> None:
         _take_up(owner)
 
 
-def sweep() -> None:
-    """Take up everything that is marked; people take turns."""
+def sweep(seconds: float = 45) -> None:
+    """Take up everything that is marked, for so long at most; people take turns."""
+    end = time.monotonic() + seconds
     while owners := list(SearchMark.objects.values_list("owner").distinct()[:1000]):
         for (owner,) in owners:
             _take_up(owner)
+            if time.monotonic() > end:
+                return
 
 
 def rebuild(owner: int | None = None) -> Iterator[int]:

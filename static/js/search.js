@@ -16,10 +16,14 @@
   field.setAttribute("aria-expanded", "false");
   field.setAttribute("aria-autocomplete", "list");
 
-  // The word around the caret; a quotation mark keeps its spaces in it.
+  // What a search consists of; a quotation mark keeps its spaces in it.
+  const PIECES = /-?(?:\p{L}+:)?"[^"]*"?\*?|[^\s()"]+|[\s()]/gu;
+
+  // The word before the caret, and its end behind it.
   function word() {
     const before = field.value.slice(0, field.selectionStart);
-    const begun = before.match(/-?(?:[\p{L}]+:)?(?:"[^"]*|[^\s()"]*)$/u)?.[0] ?? "";
+    const last = before.match(PIECES)?.at(-1) ?? "";
+    const begun = /^[\s()]$|"\*?$/.test(last) && !/^-?(?:\p{L}+:)?"$/u.test(last) ? "" : last;
     const start = before.length - begun.length;
     const rest = begun.includes('"') ? "" : field.value.slice(before.length).match(/^[^\s()"]*/)[0];
     return { start, end: before.length + rest.length, text: begun };
