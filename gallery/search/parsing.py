@@ -188,7 +188,11 @@ class _Parser:
             node, span = self._group(depth, span)
         if node is None:
             return None
-        return Not(node, Span(first.start, span.end)) if minus % 2 else node
+        if minus % 2 == 0:
+            return node
+        # Twice not is not "not": one tree for one meaning.
+        whole = Span(first.start, span.end)
+        return node.part if isinstance(node, Not) else Not(node, whole)
 
     def _group(self, depth: int, span: Span) -> tuple[Node | None, Span]:
         if depth >= MAX_DEPTH:
