@@ -14,6 +14,7 @@ from benchmarks import (
     bridge_memory,
     compare,
     events,
+    gallery,
     gpu_gap,
     latency,
     measure,
@@ -34,6 +35,7 @@ ALL: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gpu-gap": gpu_gap.run,
     "sockets": sockets.run,
     "tick": tick.run,
+    "gallery": gallery.run,
     "bridge-memory": bridge_memory.run,
     "zip-memory": zip_memory.run,
 }

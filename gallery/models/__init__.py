@@ -13,17 +13,21 @@ from gallery.models.organising import (
     Tagged,
 )
 from gallery.models.provenance import Provenance
+from gallery.models.search import Facet, SearchEntry, SearchMark
 
 __all__ = [
     "Album",
     "AlbumItem",
     "AlbumShare",
     "Home",
+    "Facet",
     "Image",
     "ImageQuerySet",
     "Provenance",
     "SavedSearch",
     "StorageUse",
+    "SearchEntry",
+    "SearchMark",
     "Tag",
     "Tagged",
 ]
