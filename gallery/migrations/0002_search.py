@@ -9,7 +9,7 @@ import gallery.models.search
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gallery", "0001_initial"),
+        ("gallery", "0002_storage"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
