@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,9 +17,6 @@ from gallery.files import serve
 from gallery.models import Image, Provenance
 
 PAGE = 60
-# Names of settings that a picture's page tells in places of their own.
-TOLD = {"prompt", "negative_prompt", "seed", "model"}
-TOLD_BY_GRAPH = {"sampler", "scheduler", "steps", "cfg"}
 
 
 def get_image_for(request: HttpRequest, pk: UUID) -> Image:
@@ -38,49 +34,6 @@ def image_list(request: PersonRequest) -> HttpResponse:
         raise Http404 from exc
     template = "_tiles.html" if request.htmx else "image_list.html"
     return render(request, f"gallery/{template}", {"page": page})
-
-
-@login_required
-@require_safe
-def image(request: PersonRequest, pk: UUID) -> HttpResponse:
-    found = get_image_for(request, pk)
-    mine = Image.objects.visible_to(request.user).newest_first()
-    older = newest_first(mine.filter(created__lte=found.created), "", 5).items
-    ids = [i.pk for i in older]
-    after = ids.index(found.pk) + 1 if found.pk in ids else 0
-    newer = mine.filter(created__gt=found.created).order_by("created", "id").first()
-    rows = Provenance.objects.filter(image=found)
-    made = rows.select_related("version").first()
-    context = {
-        "image": found,
-        "older": older[after] if after < len(older) else None,
-        "newer": newer,
-        "made": made,
-        "values": _values(found, made),
-    }
-    return render(request, "gallery/image.html", context)
-
-
-def _values(image: Image, made: Provenance | None) -> list[tuple[str, object]]:
-    """(label, value) of every setting that nothing else on the page tells."""
-    source = made or image.job
-    if source is None:
-        return []
-    told = TOLD | TOLD_BY_GRAPH | set(made.inputs) if made else TOLD
-    version = source.version
-    labels = version.labels() if version else {}
-    values = source.parameters.items()
-    shown = ((k, v) for k, v in values if k not in told and v is not None)
-    facts = [(labels.get(k, k), _spoken(v)) for k, v in shown]
-    hashes = made.inputs.items() if made else ()
-    return [*facts, *((labels.get(k, k), f"SHA-256 {v}") for k, v in hashes)]
-
-
-def _spoken(value: object) -> object:
-    """A value of several parts, as a size is, in one line."""
-    if isinstance(value, Mapping):
-        return " · ".join(str(part) for part in value.values())
-    return value
 
 
 @login_required

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import (
     require_http_methods,
@@ -20,6 +21,7 @@ from django.views.decorators.http import (
 
 from accounts.http import PersonRequest
 from gallery.views import get_image_for
+from gallery.visiting import picture_for
 from generation import metadata, remake
 from generation.metadata import NoSettings, Settings
 from generation.remake import CannotRun
@@ -75,6 +77,21 @@ def choose(request: PersonRequest, pk: UUID) -> HttpResponse:
     found = remake.fitting(request.user, source)
     context = {"pk": pk, "source": source, "told": source.settings, "fitting": found}
     return render(request, "generation/remix.html", context)
+
+
+@login_required
+@require_safe
+def remix_shared(request: PersonRequest, token: str, pk: UUID) -> HttpResponse:
+    """The settings of a picture behind a shared link that allows it, not its graph.
+
+    They wait where those of uploads wait, so that nothing of the link goes further.
+    """
+    link, image = picture_for(request, token, pk)
+    source = remake.of_image(image) if link.remix_allowed else None
+    if source is None:
+        raise Http404
+    told = replace(source.settings, graph=None)
+    return redirect("generation:remix", remake.keep_upload(request.user, told))
 
 
 @login_required

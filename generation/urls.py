@@ -58,6 +58,7 @@ urlpatterns = [
     path("words/", filling.word_lists, name="word-lists"),
     path("words/<int:pk>/delete/", filling.delete_word_list, name="delete-word-list"),
     path("remix/", again.upload, name="remix-upload"),
+    path("s/<slug:token>/<uuid:pk>/remix/", again.remix_shared, name="remix-shared"),
     path("remix/<uuid:pk>/", again.choose, name="remix"),
     path("remix/<uuid:pk>/run/", again.run_again, name="run-again"),
     path("generate/<slug:slug>/cover/<slug:tag>/", template_pages.cover, name="cover"),

@@ -12,6 +12,7 @@ from gallery.models.organising import (
     Tagged,
 )
 from gallery.models.provenance import Provenance
+from gallery.models.sharing import ShareItem, ShareLink
 from gallery.models.undo import Undo
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "ImageQuerySet",
     "Provenance",
     "SavedSearch",
+    "ShareItem",
+    "ShareLink",
     "Tag",
     "Tagged",
     "Undo",

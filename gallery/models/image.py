@@ -95,6 +95,9 @@ class Image(models.Model):
     favourite = models.BooleanField(default=False)
     rating = models.PositiveSmallIntegerField(default=0, help_text="0: none, to 5")
     notes = models.TextField(blank=True, max_length=5000)
+    private = models.BooleanField(
+        default=False, help_text="blurred until its owner holds it down"
+    )
 
     created = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)

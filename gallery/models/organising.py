@@ -85,6 +85,9 @@ class Album(models.Model):
     cover = models.ForeignKey(
         Image, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    private = models.BooleanField(
+        default=False, help_text="its pictures are blurred until they are held down"
+    )
     created = models.DateTimeField(default=timezone.now)
 
     objects = AlbumQuerySet.as_manager()
