@@ -107,7 +107,7 @@
     const action = fields.get("action");
     const id = view().dataset.id;
     const here = location.href;
-    const { ok, said } = await post(form.action, fields);
+    const { ok, said } = await post(viewer.dataset.mark, fields);
     if (!ok) return refuse(form, said);
     if (action === "trash") return gone(said, here);
     say(said.message, said.undo, here);
@@ -151,7 +151,7 @@
   }
 
   async function makePrivate(form, submitter) {
-    const { ok } = await post(form.action, new FormData(form, submitter));
+    const { ok } = await post(form.getAttribute("action"), new FormData(form, submitter));
     if (!ok) return say("That did not work. Try again.");
     show(location.href);
   }
