@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from gallery import views
+from gallery import marking, views
 
 app_name = "gallery"
 
@@ -17,5 +17,7 @@ image_urls = [
 
 urlpatterns = [
     path("", views.image_list, name="image-list"),
+    path("mark/", marking.mark, name="mark"),
+    path("undo/", marking.undo, name="undo"),
     path("<uuid:pk>/", include(image_urls)),
 ]

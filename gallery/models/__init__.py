@@ -12,6 +12,7 @@ from gallery.models.organising import (
     Tagged,
 )
 from gallery.models.provenance import Provenance
+from gallery.models.undo import Undo
 
 __all__ = [
     "Album",
@@ -23,4 +24,5 @@ __all__ = [
     "SavedSearch",
     "Tag",
     "Tagged",
+    "Undo",
 ]

@@ -60,9 +60,14 @@ class AlbumQuerySet(models.QuerySet["Album"]):
         """One's own albums, and those shared with one or with a group of one's."""
         if user.is_anonymous:
             return self.none()
-        shared = AlbumShare.objects.filter(
-            models.Q(person=user) | models.Q(group__in=user.groups.all())
+        shared = AlbumShare.objects.with_person(user)
+        return self.filter(
+            models.Q(owner=user) | models.Q(pk__in=shared.values("album"))
         )
+
+    def open_to(self, user: User) -> AlbumQuerySet:
+        """The albums that this person may add pictures to."""
+        shared = AlbumShare.objects.with_person(user).filter(may_add=True)
         return self.filter(
             models.Q(owner=user) | models.Q(pk__in=shared.values("album"))
         )
@@ -117,6 +122,14 @@ class AlbumItem(models.Model):
         return f"{self.image_id} in {self.album_id}"
 
 
+class AlbumShareQuerySet(models.QuerySet["AlbumShare"]):
+    def with_person(self, user: User) -> AlbumShareQuerySet:
+        """The shares that name this person or a group of theirs."""
+        return self.filter(
+            models.Q(person=user) | models.Q(group__in=user.groups.all())
+        )
+
+
 class AlbumShare(models.Model):
     """Whom an album is shown to, and whether they may add pictures of their own."""
 
@@ -136,6 +149,8 @@ class AlbumShare(models.Model):
         related_name="shared_albums",
     )
     may_add = models.BooleanField(default=False)
+
+    objects = AlbumShareQuerySet.as_manager()
 
     class Meta:
         constraints = [
