@@ -19,7 +19,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.http import PersonRequest
-from gallery.views import get_image_for
+from gallery import access
 from generation import metadata, remake
 from generation.metadata import NoSettings, Settings
 from generation.remake import CannotRun
@@ -80,7 +80,7 @@ def choose(request: PersonRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def run_again(request: PersonRequest, pk: UUID) -> HttpResponse:
-    image = get_image_for(request, pk)
+    image = access.owned(request, pk)
     try:
         [job] = remake.run_again(request.user, image)
     except (CannotRun, TooMany) as exc:
