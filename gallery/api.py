@@ -15,7 +15,7 @@ from accounts.errors import NotFound
 from accounts.http import person
 from accounts.models import User
 from accounts.paging import newest_first
-from gallery import marks, tags
+from gallery import access, marks, tags
 from gallery.files import serve
 from gallery.models import Image, Provenance
 
@@ -176,7 +176,7 @@ def list_images(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ImagesOut:
     """My pictures, newest first; `q` are words that the prompt must have."""
-    rows = Image.objects.visible_to(person(request))
+    rows = Image.objects.owned_by(person(request))
     for word in q.split()[:10]:
         rows = rows.filter(Q(prompt__icontains=word))
     page = newest_first(rows, cursor, limit)
@@ -184,12 +184,14 @@ def list_images(
 
 
 def _whole(image: Image, viewer: User) -> ImageWholeOut:
-    made = Provenance.objects.filter(image=image).first()
+    told = access.is_told(viewer, image)
+    made = Provenance.objects.filter(image=image).first() if told else None
+    image = access.shown_to(viewer, image, told)
     mine = image.owner_id == viewer.pk
     named = image.tags.order_by("name").values_list("name", flat=True) if mine else ()
     return ImageWholeOut(
         **image_detail(image).model_dump(),
-        notes=image.notes if mine else "",
+        notes=image.notes,
         tags=list(named),
         provenance=_provenance_out(made) if made else None,
     )
@@ -254,12 +256,13 @@ def get_file(
 ) -> HttpResponseBase:
     """The original, with ranges and an ETag."""
     image = _image(request, image_id)
+    file, mime_type, etag = access.file_for(person(request), image)
     return serve(
         request,
-        image.file,
-        mime_type=image.mime_type,
+        file,
+        mime_type=mime_type,
         filename=image.name,
-        etag=image.sha256,
+        etag=etag,
         inline=not download,
     )
 

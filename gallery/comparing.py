@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.http import PersonRequest
-from gallery import differences
+from gallery import access, differences
 from gallery.models import Image, Provenance
 
 LEAST, MOST = 2, 4
@@ -28,11 +28,12 @@ def compare(request: PersonRequest) -> HttpResponse:
     if len(found) != len(ids):
         raise Http404
     images = [found[pk] for pk in ids]
-    # Whoever only looks at somebody's picture is not told how it was made.
-    told = {i.pk for i in images if i.owner_id == request.user.pk}
-    for image in images:
-        if image.pk not in told:
-            image.prompt = image.negative_prompt = image.model = image.seed = ""
+    told = set(
+        Image.objects.told_to(request.user)
+        .filter(pk__in=ids)
+        .values_list("pk", flat=True)
+    )
+    images = [access.shown_to(request.user, i, i.pk in told) for i in images]
     rows = Provenance.objects.filter(image__in=told).select_related("version")
     made = {one.image_id: one for one in rows}
     table = differences.rows([_told(i, made.get(i.pk)) for i in images])

@@ -19,21 +19,26 @@ from django.views.decorators.http import require_POST
 
 from accounts.errors import BadValues
 from accounts.http import PersonRequest
+from accounts.models import User
 from gallery import marks
+from gallery.models import Image
 
 
 @login_required
 @require_POST
 def mark(request: PersonRequest) -> HttpResponse:
-    """Fields: `ids` (repeated), `action`, `value`, and `next` for a page's form."""
+    """Fields: `ids` (repeated), `action`, `value`, and `next` for a page's form.
+
+    `stacks` (repeated) are as good as the ids of all their pictures. A form has many
+    actions: `rate` alone is a rating, `value_tag` the value if the action is `tag`.
+    """
     data = request.POST
+    action = "rate" if "rate" in data else data.get("action", "")
+    value = data.get("rate") or data.get("value") or data.get(f"value_{action}", "")
     try:
-        marked = marks.mark(
-            request.user,
-            read_ids(data.getlist("ids")),
-            data.get("action", ""),
-            data.get("value", "").strip(),
-        )
+        ids = read_ids(data.getlist("ids"))
+        ids += members(request.user, read_ids(data.getlist("stacks")))
+        marked = marks.mark(request.user, ids, action, value.strip())
     except BadValues as exc:
         return _refuse(request, exc.errors)
     if wants_page(request):
@@ -64,6 +69,14 @@ def read_ids(texts: list[str]) -> list[UUID]:
         return [UUID(text) for text in texts]
     except ValueError as exc:
         raise BadValues(ids="One of these is not a picture.") from exc
+
+
+def members(user: User, stacks: list[UUID]) -> list[UUID]:
+    """The pictures of a person's stacks; one too many if there are too many."""
+    if not stacks:
+        return []
+    rows = Image.objects.owned_by(user).filter(stack__in=stacks[: marks.MAX_PICTURES])
+    return list(rows.values_list("pk", flat=True)[: marks.MAX_PICTURES + 1])
 
 
 def wants_page(request: HttpRequest) -> bool:

@@ -163,12 +163,14 @@ def _unrate(user: User, kept: dict[str, Any]) -> None:
 def _trash(user: User, ids: list[UUID], value: str) -> Change:
     keys = _keys(_live(user, ids))
     Image.objects.filter(pk__in=keys).update(deleted_at=timezone.now())
+    Image.objects.settle_stacks_of(keys)
     are = "is" if len(keys) == 1 else "are"
     return Change(len(keys), {"ids": keys}, f"{counted(len(keys))} {are} in the trash.")
 
 
 def _untrash(user: User, kept: dict[str, Any]) -> None:
     Image.objects.filter(owner=user, pk__in=kept["ids"]).update(deleted_at=None)
+    Image.objects.settle_stacks_of(kept["ids"])
 
 
 def _restore(user: User, ids: list[UUID], value: str) -> Change:
@@ -177,6 +179,7 @@ def _restore(user: User, ids: list[UUID], value: str) -> Change:
     if not former:
         raise BadValues(ids="None of these pictures is in your trash.")
     Image.objects.filter(pk__in=list(former)).update(deleted_at=None)
+    Image.objects.settle_stacks_of(former)
     are = "is" if len(former) == 1 else "are"
     message = f"{counted(len(former))} {are} back in your gallery."
     stamps = {key: when.isoformat() for key, when in former.items() if when}
@@ -188,6 +191,7 @@ def _unrestore(user: User, kept: dict[str, Any]) -> None:
     for image in rows:
         image.deleted_at = datetime.fromisoformat(kept["deleted"][str(image.pk)])
     Image.objects.bulk_update(rows, ["deleted_at"])
+    Image.objects.settle_stacks_of([image.pk for image in rows])
 
 
 # Tags ------------------------------------------------------------------------------
@@ -317,8 +321,7 @@ def _contributors(album: Album) -> set[int]:
     shares = AlbumShare.objects.filter(album=album, may_add=True)
     people = shares.exclude(person=None).values_list("person_id", flat=True)
     members = User.objects.filter(groups__in=shares.values("group"))
-    named = {pk for pk in people if pk is not None}
-    return {album.owner_id, *named, *members.values_list("pk", flat=True)}
+    return {album.owner_id, *people, *members.values_list("pk", flat=True)}
 
 
 ACTIONS: dict[str, Callable[[User, list[UUID], str], Change]] = {

@@ -229,7 +229,7 @@ def change_share(request: PersonRequest, pk: UUID) -> HttpResponse:
         changed += ["strip_metadata", "show_prompt", "remix_allowed"]
         link.save(update_fields=changed)
         messages.success(request, "The link is changed.")
-        return redirect("gallery:share-list")
+        return redirect("gallery:shares")
     status = 422 if form.is_bound else 200
     context = {"form": form, "link": link, "address": address(request, link)}
     return render(request, "gallery/share_form.html", context, status=status)
@@ -240,4 +240,4 @@ def change_share(request: PersonRequest, pk: UUID) -> HttpResponse:
 def revoke_share(request: PersonRequest, pk: UUID) -> HttpResponse:
     get_link_for(request, pk).revoke()
     messages.success(request, "The link is revoked. Nobody can open it any more.")
-    return redirect("gallery:share-list")
+    return redirect("gallery:shares")

@@ -77,7 +77,8 @@ def find(user: User, given: Mapping[str, Any]) -> Source:
     if source is None:
         source = _everything(user, kept)
     query = f"?{urlencode(kept)}" if kept else ""
-    return replace(source, query=query, oldest_first=kept.get("sort") == "oldest")
+    oldest_first = source.oldest_first or kept.get("sort") == "oldest"
+    return replace(source, query=query, oldest_first=oldest_first)
 
 
 def _everything(user: User, kept: Mapping[str, str]) -> Source:
@@ -95,7 +96,8 @@ def _album(user: User, value: str) -> Source | None:
     if album is None:
         return None
     rows = Image.objects.visible_to(user).filter(album_items__album=album)
-    return Source(rows, f"/gallery/albums/{album.pk}/", album.title, album=album)
+    back = reverse("gallery:album", args=[album.pk])
+    return Source(rows, back, album.title, album=album)
 
 
 def _tag(user: User, value: str) -> Source | None:
@@ -107,8 +109,19 @@ def _tag(user: User, value: str) -> Source | None:
     return Source(rows, back, value)
 
 
+def _stack(user: User, value: str) -> Source | None:
+    try:
+        stack = UUID(value)
+    except ValueError:
+        return None
+    rows = Image.objects.owned_by(user).filter(stack=stack)
+    back = reverse("gallery:stack", args=[stack])
+    return Source(rows, back, "Stack", oldest_first=True)
+
+
 # More ways to come to a picture: (user, what follows the colon) → source or None.
 FINDERS: dict[str, Callable[[User, str], Source | None]] = {
     "album": _album,
+    "stack": _stack,
     "tag": _tag,
 }

@@ -17,10 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import PersonRequest
 from accounts.models import User
-from gallery import similar, sources
+from gallery import access, similar, sources
 from gallery.models import Album, AlbumItem, Image, Provenance, Tag
 from gallery.sharing import own_images
-from gallery.views import get_image_for
 
 # Names of settings that a picture's page tells in places of their own.
 TOLD = {"prompt", "negative_prompt", "seed", "model"}
@@ -36,16 +35,15 @@ SHOWN, ALBUMS = 8, 50
 @require_safe
 def image(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The page, or for htmx the part that another picture replaces."""
-    found = get_image_for(request, pk)
+    found = access.visible(request, pk)
     source = sources.find(request.user, request.GET)
     before, after = source.neighbours(found)
     mine = found.owner_id == request.user.pk
-    # Whoever only looks at somebody's picture is not told how it was made.
-    told = mine
+    told = access.is_told(request.user, found)
     rows = Provenance.objects.filter(image=found).select_related("version")
     made = rows.first() if told else None
     context = {
-        "image": found,
+        "image": access.shown_to(request.user, found, told),
         "mine": mine,
         "told": told,
         "alt": found.prompt[:200] if told else "",
@@ -132,7 +130,7 @@ def _labels(user: User, image: Image) -> dict[str, object]:
 @require_safe
 def labels(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The part of the page with tags and albums, after a change."""
-    found = get_image_for(request, pk)
+    found = access.visible(request, pk)
     mine = found.owner_id == request.user.pk
     context = {"image": found, "mine": mine, **_labels(request.user, found)}
     return render(request, "gallery/_labels.html", context)
@@ -211,7 +209,7 @@ def related(request: PersonRequest, pk: UUID) -> HttpResponse:
 
     Looked for among those made around it: costs do not grow with the gallery.
     """
-    found = get_image_for(request, pk)
+    found = access.owned(request, pk)
     mine = Image.objects.owned_by(request.user)
     siblings = _siblings(request.user, found)
     near = _near(request.user, found, {i.pk for i in siblings} | {found.pk})

@@ -1,4 +1,4 @@
-"""The gallery's pages and files. Every one is its owner's alone."""
+"""The gallery's pages and files."""
 
 from __future__ import annotations
 
@@ -6,41 +6,84 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.errors import BadValues
 from accounts.http import PersonRequest
-from accounts.paging import BadCursor, newest_first
+from accounts.paging import BadCursor
+from gallery import access, grid, marking, marks, stacks
 from gallery.files import serve
 from gallery.models import Image, Provenance
 
-PAGE = 60
-
-
-def get_image_for(request: HttpRequest, pk: UUID) -> Image:
-    """The person's own picture; 404 for everybody else's, as if it did not exist."""
-    return get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
+# A stack's page shows so many; sweeps have at most 400.
+STACK = 500
 
 
 @login_required
 @require_safe
 def image_list(request: PersonRequest) -> HttpResponse:
-    images = Image.objects.visible_to(request.user)
+    """The grid. Scripts ask for more tiles at the same address."""
+    rows = Image.objects.owned_by(request.user).leads_only()
+    density = grid.density_of(request)
     try:
-        page = newest_first(images, request.GET.get("cursor", ""), PAGE)
+        page = grid.read(rows, request.GET.dict(), density)
     except BadCursor as exc:
         raise Http404 from exc
-    template = "_tiles.html" if request.htmx else "image_list.html"
-    return render(request, f"gallery/{template}", {"page": page})
+    context: dict[str, object] = {"page": page, "density": density}
+    if request.htmx:
+        name = "_tiles_newer.html" if page.upwards else "_tiles.html"
+    else:
+        name = "image_list.html"
+        context |= grid.marking_context(request.user)
+    response = render(request, f"gallery/{name}", context)
+    # A browser must not show the tiles alone when somebody comes back to the page.
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@login_required
+@require_safe
+def stack(request: PersonRequest, pk: UUID) -> HttpResponse:
+    """What was made at once, side by side."""
+    rows = Image.objects.owned_by(request.user).filter(stack=pk)
+    images = list(rows.order_by("created", "id").defer(*grid.UNSEEN)[:STACK])
+    if not images:
+        raise Http404
+    density, differ = grid.density_of(request), stacks.differences(images)
+    context = {
+        "stack": pk,
+        "first": images[0],
+        "tiles": [
+            (grid.Tile(i, density=density), differ.get(i.pk, "")) for i in images
+        ],
+        "density": density,
+    }
+    context |= grid.marking_context(request.user)
+    return render(request, "gallery/stack.html", context)
+
+
+@login_required
+@require_safe
+def stack_ids(request: PersonRequest) -> JsonResponse:
+    """The ids of the pictures of some stacks, for what takes pictures only."""
+    try:
+        wanted = marking.read_ids(request.GET.getlist("stacks")[: marks.MAX_PICTURES])
+    except BadValues as exc:
+        raise Http404 from exc
+    rows = Image.objects.owned_by(request.user).filter(stack__in=wanted)
+    ids = rows.order_by("stack", "created", "id").values_list("pk", flat=True)
+    return JsonResponse({"ids": [str(pk) for pk in ids[: marks.MAX_PICTURES]]})
 
 
 @login_required
 @require_safe
 def image_workflow(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The resolved workflow in ComfyUI's API format, as a file."""
-    found = get_image_for(request, pk)
+    found = access.told(request, pk)
     made = get_object_or_404(Provenance, image=found)
     name = found.name.rpartition(".")[0]
     headers = {
@@ -55,13 +98,14 @@ def image_workflow(request: PersonRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_safe
 def image_file(request: PersonRequest, pk: UUID) -> HttpResponseBase:
-    found = get_image_for(request, pk)
+    found = access.visible(request, pk)
+    file, mime_type, etag = access.file_for(request.user, found)
     return serve(
         request,
-        found.file,
-        mime_type=found.mime_type,
+        file,
+        mime_type=mime_type,
         filename=found.name,
-        etag=found.sha256,
+        etag=etag,
         inline="download" not in request.GET,
     )
 
@@ -69,7 +113,7 @@ def image_file(request: PersonRequest, pk: UUID) -> HttpResponseBase:
 @login_required
 @require_safe
 def image_thumbnail(request: PersonRequest, pk: UUID, size: str) -> HttpResponseBase:
-    found = get_image_for(request, pk)
+    found = access.visible(request, pk)
     sizes = {"small": found.thumb_small, "large": found.thumb_large}
     if size not in sizes:
         raise Http404
@@ -85,6 +129,7 @@ def image_thumbnail(request: PersonRequest, pk: UUID, size: str) -> HttpResponse
 @login_required
 @require_POST
 def delete_image(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_image_for(request, pk).delete_softly()
-    messages.success(request, "The picture was taken out of your gallery.")
+    access.owned(request, pk)
+    marked = marks.mark(request.user, [pk], "trash")
+    messages.success(request, marked.message, extra_tags=f"undo:{marked.undo}")
     return redirect("gallery:image-list")

@@ -20,7 +20,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.http import PersonRequest
-from gallery.views import get_image_for
+from gallery import access
 from gallery.visiting import picture_for
 from generation import metadata, remake
 from generation.metadata import NoSettings, Settings
@@ -97,7 +97,7 @@ def remix_shared(request: PersonRequest, token: str, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def run_again(request: PersonRequest, pk: UUID) -> HttpResponse:
-    image = get_image_for(request, pk)
+    image = access.owned(request, pk)
     try:
         [job] = remake.run_again(request.user, image)
     except (CannotRun, TooMany) as exc:

@@ -53,7 +53,7 @@ def _jobs_of(user: User | AnonymousUser) -> JobQuerySet:
 
 def _templates_for(user: User) -> Sequence[Workflow]:
     """The published templates, each with `cover`: the person's newest picture of it."""
-    pictures = Image.objects.visible_to(user).filter(job__workflow=OuterRef("pk"))
+    pictures = Image.objects.owned_by(user).filter(job__workflow=OuterRef("pk"))
     newest = Subquery(pictures.newest_first().values("pk")[:1])
     workflows = list(Workflow.objects.visible_to(user).annotate(newest_image=newest))
     pictured = {workflow.pk: vars(workflow)["newest_image"] for workflow in workflows}
@@ -70,7 +70,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = person(request)
     context = {
         "active_jobs": _jobs_of(user).active()[:LIVE],
-        "images": Image.objects.visible_to(user).newest_first()[:12],
+        "images": Image.objects.owned_by(user).newest_first()[:12],
         "workflows": _templates_for(user),
     }
     return render(request, "generation/home.html", context)

@@ -85,6 +85,10 @@ class Album(models.Model):
     cover = models.ForeignKey(
         Image, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    shows_prompts = models.BooleanField(
+        default=False,
+        help_text="others learn prompts and parameters, and get the original files",
+    )
     private = models.BooleanField(
         default=False, help_text="its pictures are blurred until they are held down"
     )
@@ -97,6 +101,12 @@ class Album(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class AlbumItemQuerySet(models.QuerySet["AlbumItem"]):
+    def visible_to(self, user: User) -> AlbumItemQuerySet:
+        """What is in the albums that this person may look at."""
+        return self.filter(album__in=Album.objects.visible_to(user).values("pk"))
 
 
 class AlbumItem(models.Model):
@@ -112,6 +122,8 @@ class AlbumItem(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     added = models.DateTimeField(default=timezone.now)
+
+    objects = AlbumItemQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -77,7 +77,7 @@
 
   // Hold to look ---------------------------------------------------------------------
 
-  const BLURRED = ".tile, .view-canvas, .compared-frame, .job-images, .job-preview, .job-row, .share-cover";
+  const BLURRED = ".tile, .view-canvas, .compared-frame, .job-images, .job-preview, .job-row, .share-cover, .album-cover";
   let held = null;
   let timer = 0;
   let looked = false;

@@ -353,3 +353,38 @@ def test_likeness_costs_the_same_however_much_there_is(
 
 def test_likeness_without_a_script_is_a_page(as_alice, row):
     assert b"<html" in as_alice.get(f"/gallery/{row[0].pk}/related/").content
+
+
+# In albums of others ---------------------------------------------------------------
+
+
+def test_whoever_may_only_look_gets_no_secret(as_bob, alice, bob, made):
+    album = Album.objects.create(owner=alice, title="Coast")
+    AlbumItem.objects.create(album=album, image=made, position=1)
+    album.shares.create(person=bob)
+    Image.objects.filter(pk=made.pk).update(notes="mine alone", rating=4)
+    query = f"?in=album:{album.pk}"
+    for headers in ({}, HTMX):
+        page = as_bob.get(f"/gallery/{made.pk}/{query}", headers=headers)
+        shown = page.content.decode()
+        for secret in ("quay", "mine alone", "Guidance", str(2**64 - 1), "data-mark-f"):
+            assert secret not in shown
+        assert page.context["as_json"] == ""
+    other = make.image(bob)
+    compared = as_bob.get(f"/gallery/compare/?ids={made.pk},{other.pk}")
+    for secret in ("quay", "Guidance", str(2**64 - 1)):
+        assert secret not in compared.content.decode()
+    for path in ("notes/", "related/"):
+        assert b"quay" not in as_bob.get(f"/gallery/{made.pk}/{path}").content
+    form = {"ids": str(made.pk), "private": "on"}
+    assert as_bob.post("/gallery/private/", form).status_code == 404
+    assert as_bob.get(f"/gallery/shares/new/?ids={made.pk}").status_code == 404
+
+
+def test_likeness_tells_nothing_of_a_prompt_that_is_not_shown(as_bob, alice, bob, made):
+    """Else one could guess at it, word by word, with pictures of one's own."""
+    album = Album.objects.create(owner=alice, title="Coast")
+    AlbumItem.objects.create(album=album, image=made, position=1)
+    album.shares.create(person=bob)
+    make.image(bob, prompt=made.prompt, seed=made.seed)
+    assert as_bob.get(f"/gallery/{made.pk}/related/").status_code == 404

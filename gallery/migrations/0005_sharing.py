@@ -12,7 +12,7 @@ import gallery.models.sharing
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gallery", "0002_undo"),
+        ("gallery", "0004_settle_stacks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
