@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
@@ -23,9 +24,11 @@ from accounts.http import PersonRequest
 from gallery import access
 from gallery.visiting import picture_for
 from generation import metadata, remake
+from generation.fields import Kind
 from generation.metadata import NoSettings, Settings
+from generation.models import Version
 from generation.remake import CannotRun
-from generation.submit import Invalid
+from generation.submit import Invalid, copy_picture
 from generation.usage import TooMany
 
 ACCEPT = "image/png,image/jpeg,image/webp"
@@ -92,6 +95,32 @@ def remix_shared(request: PersonRequest, token: str, pk: UUID) -> HttpResponse:
         raise Http404
     told = replace(source.settings, graph=None)
     return redirect("generation:remix", remake.keep_upload(request.user, told))
+
+
+@login_required
+@require_POST
+def use_as_input(request: PersonRequest, pk: UUID) -> HttpResponse:
+    """The picture becomes an input of a template that takes one.
+
+    It is copied now, not when the form is opened: looking at a page changes nothing.
+    """
+    image = access.told(request, pk)
+    taking = [
+        version.workflow
+        for version in Version.objects.current_for(request.user)
+        if any(parameter.kind == Kind.IMAGE for parameter in version.parameters)
+    ]
+    if image.media != image.Media.PICTURE or not taking:
+        sentence = "No template that you may use takes a picture."
+        if taking:
+            sentence = "Only pictures can be used as input."
+        return _refused(request, pk, sentence)
+    name = copy_picture(request.user, image).rpartition("/")[2]
+    if len(taking) == 1:
+        form = reverse("generation:generate", args=[taking[0].slug])
+        return redirect(f"{form}?input={name}")
+    context = {"image": image, "name": name, "workflows": taking}
+    return render(request, "generation/use_as_input.html", context)
 
 
 @login_required

@@ -60,6 +60,7 @@ urlpatterns = [
     path("remix/", again.upload, name="remix-upload"),
     path("s/<slug:token>/<uuid:pk>/remix/", again.remix_shared, name="remix-shared"),
     path("remix/<uuid:pk>/", again.choose, name="remix"),
+    path("remix/<uuid:pk>/input/", again.use_as_input, name="use-as-input"),
     path("remix/<uuid:pk>/run/", again.run_again, name="run-again"),
     path("generate/<slug:slug>/cover/<slug:tag>/", template_pages.cover, name="cover"),
     path("templates/", template_pages.manage, name="manage"),

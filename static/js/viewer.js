@@ -358,6 +358,7 @@
     s: () => slideshow(!playing()),
     i: info,
     e: () => find("[data-remix]")?.click(),
+    a: () => find("[data-input]")?.click(),
     u: () => lastUndo && toasts.querySelector("[data-undo]")?.click(),
     "+": () => zoom?.zoomIn(),
     "=": () => zoom?.zoomIn(),
