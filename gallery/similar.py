@@ -34,18 +34,24 @@ def ranked(
     if not ours:
         return []
     found = [(key, words(text)) for key, text in others]
-    seen = Counter(word for _, theirs in found for word in theirs)
-    total = len(found) + 1
+    seen: Counter[str] = Counter()
+    for _, theirs in found:
+        seen.update(theirs)
+    weights = {w: math.log((len(found) + 1) / (1 + n)) + 0.05 for w, n in seen.items()}
+    unseen = math.log(len(found) + 1) + 0.05
 
-    def weight(theirs: frozenset[str]) -> float:
-        return sum(math.log(total / (1 + seen[word])) + 0.05 for word in theirs)
+    def weight(some: frozenset[str]) -> float:
+        return sum(weights.get(word, unseen) for word in some)
 
+    whole = weight(ours)
     scored = []
     for key, theirs in found:
-        shared = ours & theirs
-        if shared:
-            # As a cosine: a long prompt with a short one's words is like it, too.
-            alike = weight(shared) / math.sqrt(weight(ours) * weight(theirs))
-            if alike >= least:
-                scored.append((key, alike))
+        shared = weight(ours & theirs)
+        # Too little in common whatever else they say: most are spared the sum below.
+        if not shared or shared < least * least * whole:
+            continue
+        # As a cosine: a long prompt with a short one's words is like it, too.
+        alike = shared / math.sqrt(whole * weight(theirs))
+        if alike >= least:
+            scored.append((key, alike))
     return sorted(scored, key=lambda pair: -pair[1])

@@ -27,7 +27,7 @@ TOLD_BY_GRAPH = {"sampler", "scheduler", "steps", "cfg"}
 # Bytes of a text output that its page shows.
 SHOWN_TEXT = 64 * 1024
 # Pictures to each side of this one, by time, whose prompts are compared with its own.
-AROUND = 1000
+AROUND = 500
 SHOWN, ALBUMS = 8, 50
 
 
