@@ -83,7 +83,7 @@
     const next = neighbour(cells);
     const focused = cells.some((cell) => cell.contains(document.activeElement));
     apply(action, value, cells);
-    const answer = await post(form.action, fields);
+    const answer = await post(form.getAttribute("action"), fields);
     if (answer.errors) {
       restore(before);
       fail(action, answer.errors);
@@ -158,6 +158,5 @@
     mark(action, form.elements[source]?.value || "", cells);
   });
 
-  // A file of a new tag or album is known from now on.
   window.gallery = Object.assign(gallery, { mark, undo: () => undo(), post, toast, grid });
 })();

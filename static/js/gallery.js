@@ -22,7 +22,7 @@
     }
   }
   slider?.addEventListener("input", () => {
-    const held = hold();
+    const held = scrollY > 0 ? hold() : () => {};
     for (const block of grid.matches("[data-tiles]") ? [grid] : grid.querySelectorAll(".tiles")) {
       block.className = block.className.replace(/tiles-d\d/, `tiles-d${slider.value}`);
     }
@@ -51,7 +51,7 @@
 
   // Call before the layout changes; what it returns puts the same tile back.
   function hold() {
-    const cell = scrollY > 0 ? topmost() : null;
+    const cell = topmost();
     const top = cell?.getBoundingClientRect().top;
     return () => cell && scrollBy({ top: cell.getBoundingClientRect().top - top, behavior: "instant" });
   }
