@@ -53,7 +53,7 @@ def image(request: PersonRequest, pk: UUID) -> HttpResponse:
         "made": made,
         "values": _values(found, made) if told else (),
         "as_json": _as_json(found, made) if told else "",
-        "text": _text(found),
+        "text": text_of(found),
         "veiled": found.private or bool(source.album and source.album.private),
         **_labels(request.user, found),
     }
@@ -99,8 +99,8 @@ def _as_json(image: Image, made: Provenance | None) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
-def _text(image: Image) -> str:
-    """The beginning of a text output."""
+def text_of(image: Image) -> str:
+    """The beginning of a text output; empty for everything else."""
     if image.media != Image.Media.TEXT:
         return ""
     try:

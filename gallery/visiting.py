@@ -26,6 +26,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from gallery import files
 from gallery.models import AlbumItem, Image, ShareItem, ShareLink
+from gallery.viewing import text_of
 
 PAGE = 60
 PASS_LASTS = 3600
@@ -219,6 +220,7 @@ def _picture(
         before = _before(link, item)
     context = _context(request, link, item.image) | {
         "image": item.image,
+        "text": text_of(item.image),
         "before": before,
         "after": after,
         "alone": alone,

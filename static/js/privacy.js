@@ -96,6 +96,8 @@
       const place = event.target.closest?.(BLURRED);
       looked = false;
       if (!isBlurred(place)) return;
+      // A finger that looks does not choose as well; "Select" does.
+      if (event.pointerType === "touch" && place.matches(".tile")) event.stopPropagation();
       held = place;
       timer = setTimeout(() => {
         looked = true;

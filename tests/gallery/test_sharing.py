@@ -562,3 +562,23 @@ def test_the_list_costs_the_same_however_long_it_is(
         share(alice, make.image(alice))
     with django_assert_max_num_queries(6):
         as_alice.get("/gallery/shares/")
+
+
+# Other media -----------------------------------------------------------------------
+
+
+def test_a_text_is_shown_as_text(visitor, alice):
+    key = f"images/{alice.pk}/a.txt"
+    default_storage.save(key, ContentFile(b"<b>fog</b>"))
+    image = make.image(alice, media="text", file=key, bytes=10)
+    shown = visitor.get(page(share(alice, image))).content.decode()
+    assert "&lt;b&gt;fog&lt;/b&gt;" in shown
+
+
+def test_a_picture_without_a_preview_has_a_page(visitor, alice):
+    image = make.image(alice, media="model", thumb_small="", thumb_large="")
+    link = share(alice, image)
+    shown = visitor.get(page(link)).content.decode()
+    assert "og:image" not in shown
+    assert "Download" in shown
+    assert visitor.get(file(link, image)).status_code == 404
