@@ -101,7 +101,7 @@ def _album(user: User, value: str) -> Source | None:
 
 
 def _tag(user: User, value: str) -> Source | None:
-    if not value:
+    if not value or "\x00" in value:  # which PostgreSQL takes for no text
         return None
     rows = Image.objects.owned_by(user)
     rows = rows.filter(tagged__tag__owner=user, tagged__tag__name__iexact=value)
