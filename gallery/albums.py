@@ -102,7 +102,7 @@ def _list(request: PersonRequest, error: str = "", title: str = "") -> HttpRespo
 
 def _create(request: PersonRequest) -> HttpResponse:
     title = " ".join(request.POST.get("title", "").split())
-    if not title or len(title) > 120:
+    if not title or len(title) > 120 or "\0" in title:
         sentence = "Give the album a title of at most 120 characters."
         return _list(request, sentence, title)
     try:
