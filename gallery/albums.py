@@ -139,7 +139,10 @@ def album(request: PersonRequest, pk: UUID) -> HttpResponse:
         "may_add": may_add,
         "may_remove": may_add,
         "page": {
-            "tiles": [grid.Tile(image, density=density) for image in images],
+            "tiles": [
+                grid.Tile(i, density=density, foreign=i.owner_id != request.user.pk)
+                for i in images
+            ],
             "next": after,
         },
         "density": density,
