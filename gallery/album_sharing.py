@@ -24,7 +24,7 @@ def share_with_person(album: Album, name: str, may_add: bool) -> AlbumShare:
 
     Raises BadValues for `person`. Pages show the user name, never the address.
     """
-    name = name.strip()
+    name = name.replace("\0", "").strip()
     if not name:
         raise BadValues(person="Write a user name or an e-mail address.")
     key = f"album-share-misses:{album.owner_id}"

@@ -102,7 +102,7 @@ def _list(request: PersonRequest, error: str = "", title: str = "") -> HttpRespo
 
 def _create(request: PersonRequest) -> HttpResponse:
     title = " ".join(request.POST.get("title", "").split())
-    if not title or len(title) > 120:
+    if not title or len(title) > 120 or "\0" in title:
         sentence = "Give the album a title of at most 120 characters."
         return _list(request, sentence, title)
     try:
@@ -139,7 +139,10 @@ def album(request: PersonRequest, pk: UUID) -> HttpResponse:
         "may_add": may_add,
         "may_remove": may_add,
         "page": {
-            "tiles": [grid.Tile(image, density=density) for image in images],
+            "tiles": [
+                grid.Tile(i, density=density, foreign=i.owner_id != request.user.pk)
+                for i in images
+            ],
             "next": after,
         },
         "density": density,

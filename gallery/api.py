@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Field, Query, Router, Schema
 
-from accounts.errors import NotFound
+from accounts.errors import BadValues, NotFound
 from accounts.http import person
 from accounts.models import User
 from accounts.paging import newest_first
@@ -215,6 +215,8 @@ def change_image(
         if image is None:
             raise NotFound
         plain = values.model_dump(exclude={"tags"}, exclude_none=True)
+        if "\0" in plain.get("notes", ""):
+            raise BadValues(notes="Notes cannot hold this character.")
         if plain:
             rows.update(**plain)
         if values.tags is not None:

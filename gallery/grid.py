@@ -29,12 +29,16 @@ SUGGESTED = 200
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture, or the first of a stack of `count`; `day` is a heading before it."""
+    """A picture, or the first of a stack of `count`; `day` is a heading before it.
+
+    `foreign`: somebody else's, in an album; it can be looked at and taken out only.
+    """
 
     image: Image
     count: int = 1
     day: date | None = None
     density: int = DENSITY
+    foreign: bool = False
 
     @property
     def stack(self) -> UUID | None:

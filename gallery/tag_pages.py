@@ -26,9 +26,14 @@ def tag_list(request: PersonRequest) -> HttpResponse:
 
 
 def _list(
-    request: PersonRequest, wrong: Tag | None = None, error: str = "", name: str = ""
+    request: PersonRequest,
+    wrong: Tag | None = None,
+    error: str = "",
+    name: str = "",
+    *,
+    twin: bool = False,
 ) -> HttpResponse:
-    after = request.GET.get("after", "").lower()
+    after = request.GET.get("after", "").lower().replace("\0", "")
     rows = Tag.objects.filter(owner=request.user).alias(lowered=Lower("name"))
     live = Count("tagged", filter=Q(tagged__image__deleted_at=None))
     found = list(
@@ -42,7 +47,7 @@ def _list(
         "wrong": wrong,
         "error": error,
         "written": name,
-        "twin": bool(wrong and tags.find(request.user, name)) if name else False,
+        "twin": twin,
     }
     status = 422 if error else 200
     return render(request, "gallery/tags.html", context, status=status)
@@ -64,7 +69,8 @@ def tag_rename(request: PersonRequest, pk: int) -> HttpResponse:
         messages.success(request, f"The tag is called “{name}” now.")
         return redirect("gallery:tags")
     if "merge" not in request.POST:
-        return _list(request, tag, f"You have a tag “{other.name}” already.", name)
+        error = f"You have a tag “{other.name}” already."
+        return _list(request, tag, error, name, twin=True)
     merge(tag, other)
     messages.success(request, f"“{tag.name}” is part of “{other.name}” now.")
     return redirect("gallery:tags")

@@ -72,7 +72,7 @@
       next?.scrollIntoView({ block: "nearest" });
       done = Boolean(next);
     } else if (key === " " && cell && !event.target.matches("input")) gallery.toggle(cell, event.shiftKey);
-    else if (key === "?") document.getElementById("keys").togglePopover();
+    else if (key === "?") document.getElementById("keys")?.togglePopover();
     else if (gallery.grid.dataset.trash === undefined) done = act(key);
     else done = false;
     if (done) event.preventDefault();

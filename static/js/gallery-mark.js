@@ -75,8 +75,12 @@
     return after || all.slice(0, first).reverse().find((cell) => !rest.has(cell));
   }
 
-  async function mark(action, value, cells) {
-    if (!cells.length) return toast("Choose at least one picture.");
+  async function mark(action, value, chosen) {
+    // Those of others in an album can be taken out of it, no more.
+    const cells = action === "album-remove" ? chosen : chosen.filter((cell) => !cell.dataset.foreign);
+    if (!cells.length) {
+      return toast(chosen.length ? "These pictures are not yours to change." : "Choose at least one picture.");
+    }
     const fields = cells.map((cell) => (cell.dataset.stack ? ["stacks", cell.dataset.stack] : ["ids", cell.dataset.id]));
     fields.push(["action", action], ["value", value]);
     const before = former(cells);

@@ -28,6 +28,7 @@
     }
     document.cookie = `density=${slider.value}; path=/; max-age=31536000; samesite=lax`;
     resize();
+    pend();
     held();
   });
 
@@ -133,14 +134,30 @@
     }
   }
 
+  // The last row moves when the next page completes it: it is not shown before.
+  function pend() {
+    for (const cell of tiles.querySelectorAll(".pending")) cell.classList.remove("pending");
+    if (!tiles.querySelector("[data-more]:not(.failed)")) return;
+    const top = cells[cells.length - 1]?.offsetTop;
+    let first = cells.length;
+    while (first > 0 && cells[first - 1].offsetTop === top) first -= 1;
+    if (first === 0) return;
+    for (let i = first; i < cells.length; i += 1) cells[i].classList.add("pending");
+  }
+
   async function more(link) {
     const fragment = await fetchTiles(link);
-    if (!fragment) return;
+    if (!fragment) {
+      if (!link.dataset.busy) link.closest(".more").classList.add("failed");
+      pend();
+      return;
+    }
     const last = [...tiles.querySelectorAll(".day")].pop();
     const first = fragment.querySelector(".day");
     if (first && first.dataset.day === last?.dataset.day) first.remove();
     resize(fragment);
     link.closest(".more").replaceWith(fragment);
+    pend();
     watch();
     settle();
   }
@@ -187,8 +204,12 @@
   });
 
   // Sizes only differ from the page's when the cookie is not there.
+  pend();
   restore();
   watch();
-  addEventListener("resize", () => resize());
+  addEventListener("resize", () => {
+    resize();
+    pend();
+  });
   addEventListener("pagehide", remember);
 })();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -251,6 +253,27 @@ def test_back_comes_to_the_same_picture_at_the_same_place(visit, kept_alive):
     assert len(days) == len(set(days))
     every = ids(page)
     assert len(every) == len(set(every))
+
+
+def test_nothing_moves_when_a_page_comes_late(visit):
+    """The end of the page is in sight, and the row that the next page completes."""
+    page = visit(200)
+    held = []
+    page.add_init_script(WATCH_SHIFTS)
+    page.route(re.compile(r"/gallery/\?cursor="), held.append)
+    page.goto("/gallery/")
+    page.mouse.move(700, 500)
+    for count in (60, 120, 180):
+        expect(page.locator(".cell")).to_have_count(count)
+        for _ in range(20):
+            page.mouse.wheel(0, 900)
+            page.wait_for_timeout(20)
+        page.wait_for_timeout(300)
+        held.pop(0).continue_()
+    expect(page.locator(".cell")).to_have_count(200)
+    expect(page.locator(".cell.pending")).to_have_count(0)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) < 0.005, shifts
 
 
 def test_a_stack_is_one_tile_that_opens(visit):

@@ -101,8 +101,9 @@ def test_an_album_is_made_of_what_is_selected(as_alice, alice):
     assert (album.title, album.items.count()) == ("New one", 2)
 
 
-def test_an_album_needs_a_title(as_alice):
-    response = as_alice.post("/gallery/albums/", {"title": " "})
+@pytest.mark.parametrize("title", [" ", "a\0", "x" * 121])
+def test_an_album_needs_a_title(as_alice, title):
+    response = as_alice.post("/gallery/albums/", {"title": title})
     assert response.status_code == 422
     assert "Give the album a title" in response.content.decode()
     assert not Album.objects.exists()

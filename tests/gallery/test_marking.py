@@ -233,7 +233,8 @@ def test_the_api_changes_one_picture(as_alice, as_bob, alice):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("rating", 6), ("tags", [""]), ("notes", "x" * 5001)]
+    ("field", "value"),
+    [("rating", 6), ("tags", [""]), ("notes", "x" * 5001), ("notes", "\0")],
 )
 def test_the_api_tells_which_field_is_wrong(as_alice, alice, field, value):
     image = make.image(alice)
