@@ -113,7 +113,7 @@ def _place_at(owner: User, part: float) -> str:
     from accounts import paging
 
     row = _at(owner, part)
-    encode: Any = getattr(paging, "encode", None) or paging._encode
+    encode: Any = getattr(paging, "encode", None) or paging.encode
     return str(encode(row))
 
 
@@ -121,7 +121,7 @@ def _search_cursor(owner: User, part: float) -> str:
     from gallery.search import finding
 
     row = _at(owner, part)
-    return finding._encode((0, document.place(row.created, row.pk), row.pk), "newest")
+    return finding.encode((0, document.place(row.created, row.pk), row.pk), "newest")
 
 
 def _look(client: Client, path: str, rounds: int) -> dict[str, object]:

@@ -6,14 +6,16 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from ninja import File, Query, Router, Schema, UploadedFile
+from ninja import Field, File, Query, Router, Schema, UploadedFile
 
 from accounts.errors import BadValues, NotFound
 from accounts.http import person
+from accounts.models import User
 from accounts.paging import newest_first
-from gallery import uploading
+from gallery import access, marks, tags, uploading
 from gallery.file_views import original
 from gallery.files.variants import thumbnail
 from gallery.models import Image, Provenance
@@ -42,6 +44,8 @@ class ImageDetailOut(ImageOut):
     model: str
     template: str
     created: str
+    favourite: bool
+    rating: int
 
 
 class ProvenanceOut(Schema):
@@ -64,7 +68,42 @@ class ProvenanceOut(Schema):
 
 
 class ImageWholeOut(ImageDetailOut):
+    notes: str
+    tags: list[str]
     provenance: ProvenanceOut | None
+
+
+class ImagePatch(Schema):
+    """What is left out stays; `tags` are all the tags that the picture has then."""
+
+    favourite: bool | None = None
+    rating: Annotated[int, Field(ge=0, le=5)] | None = None
+    notes: Annotated[str, Field(max_length=5000)] | None = None
+    tags: Annotated[list[str], Field(max_length=50)] | None = None
+
+
+class MarkIn(Schema):
+    """`value` is a rating, the name of a tag or the id of an album."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=marks.MAX_PICTURES)]
+    action: str
+    value: str = ""
+
+
+class MarkOut(Schema):
+    """`undo` is empty when nothing changed."""
+
+    changed: int
+    undo: str
+    message: str
+
+
+class UndoIn(Schema):
+    undo: str
+
+
+class UndoOut(Schema):
+    message: str
 
 
 class ImagesOut(Schema):
@@ -99,6 +138,8 @@ def image_detail(image: Image) -> ImageDetailOut:
         "model": image.model,
         "template": image.workflow_title,
         "created": image.created.isoformat(),
+        "favourite": image.favourite,
+        "rating": image.rating,
     }
     return ImageDetailOut.model_validate(_fields(image) | more)
 
@@ -139,7 +180,7 @@ def list_images(
     """My pictures, newest first; `q` is a search as on the gallery's page."""
     user = person(request)
     if not q.strip():
-        page = newest_first(Image.objects.visible_to(user), cursor, limit)
+        page = newest_first(Image.objects.owned_by(user), cursor, limit)
     else:
         found = find(user, q)
         page = found.page(cursor, limit)
@@ -184,20 +225,72 @@ def add_images(
     return 201 if kept else 422, BroughtOut(items=kept, refused=refused)
 
 
-@router.get("/images/{image_id}", response=ImageWholeOut)
-def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
-    """A picture of mine, and how it was made."""
-    image = _image(request, image_id)
-    made = Provenance.objects.filter(image=image).first()
+def _whole(image: Image, viewer: User) -> ImageWholeOut:
+    told = access.is_told(viewer, image)
+    made = Provenance.objects.filter(image=image).first() if told else None
+    image = access.shown_to(viewer, image, told)
+    mine = image.owner_id == viewer.pk
+    named = image.tags.order_by("name").values_list("name", flat=True) if mine else ()
     return ImageWholeOut(
         **image_detail(image).model_dump(),
+        notes=image.notes,
+        tags=list(named),
         provenance=_provenance_out(made) if made else None,
     )
 
 
+@router.get("/images/{image_id}", response=ImageWholeOut)
+def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
+    """A picture of mine, and how it was made."""
+    return _whole(_image(request, image_id), person(request))
+
+
+@router.patch("/images/{image_id}", response=ImageWholeOut)
+def change_image(
+    request: HttpRequest, image_id: UUID, values: ImagePatch
+) -> ImageWholeOut:
+    """Change favourite, rating, notes or tags of a picture of mine."""
+    user = person(request)
+    with transaction.atomic():
+        rows = Image.objects.owned_by(user).filter(pk=image_id)
+        image = rows.select_for_update().first()
+        if image is None:
+            raise NotFound
+        plain = values.model_dump(exclude={"tags"}, exclude_none=True)
+        if "\0" in plain.get("notes", ""):
+            raise BadValues(notes="Notes cannot hold this character.")
+        if plain:
+            rows.update(**plain)
+        if values.tags is not None:
+            names = [tags.clean_name(text, "tags") for text in values.tags]
+            tags.set_of(image, names)
+        image.refresh_from_db()
+    return _whole(image, user)
+
+
+@router.post("/mark", response=MarkOut)
+def mark_images(request: HttpRequest, wanted: MarkIn) -> marks.Marked:
+    """Change up to 500 pictures of mine at once.
+
+    `action`: favourite, unfavourite, rate, trash, restore, tag, untag, album-add or
+    album-remove. The answer's `undo` takes the change back once, within a day.
+    """
+    return marks.mark(person(request), wanted.ids, wanted.action, wanted.value)
+
+
+@router.post("/undo", response=UndoOut)
+def undo_mark(request: HttpRequest, wanted: UndoIn) -> UndoOut:
+    """Take a change of mine back."""
+    return UndoOut(message=marks.undo(person(request), wanted.undo))
+
+
 @router.delete("/images/{image_id}", response={204: None})
 def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
-    _image(request, image_id).delete_softly()
+    """Into the trash."""
+    owned = Image.objects.owned_by(person(request)).filter(pk=image_id).first()
+    if owned is None:
+        raise NotFound
+    owned.delete_softly()
     return 204, None
 
 

@@ -16,3 +16,6 @@ class GalleryConfig(AppConfig):
 
         pre_migrate.connect(schema.before_migrating, sender=self)
         post_migrate.connect(schema.after_migrating, sender=self)
+        from gallery import album_sharing
+
+        album_sharing.connect()

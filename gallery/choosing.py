@@ -8,9 +8,12 @@ from uuid import UUID
 from django.http import QueryDict
 
 from accounts.models import User
-from gallery.models import Album, Image, ImageQuerySet
+from gallery.models import Album, Image
+from gallery.search.finding import find, sentences
 
 MAX_IDS = 500
+# Pictures of one archive that a search finds: their ids are read at once.
+MAX_SEARCHED = 100_000
 
 
 class NothingChosen(Exception):
@@ -35,17 +38,19 @@ def chosen(user: User, data: QueryDict) -> Iterable[UUID]:
         places = "album_items__position", "album_items__id"
         rows = seen.filter(album_items__album=found).order_by(*places)
     elif query := data.get("q", "").strip():
-        rows = _searched(seen, query)
+        return _searched(user, query)
     else:
         raise NothingChosen("Choose some pictures, an album or a search.")
     return rows.values_list("pk", flat=True).iterator(chunk_size=2000)
 
 
-def _searched(seen: ImageQuerySet, query: str) -> ImageQuerySet:
-    """Every word in the prompt."""
-    for word in query.split()[:10]:
-        seen = seen.filter(prompt__icontains=word)
-    return seen.newest_first()
+def _searched(user: User, query: str) -> Iterable[UUID]:
+    """Of a person's own pictures. Raises NothingChosen for a faulty query."""
+    found = find(user, query)
+    ids = found.ids(MAX_SEARCHED)
+    if not found.ok:
+        raise NothingChosen(" ".join(sentences(found.problems)))
+    return ids
 
 
 def _uuid(text: str) -> UUID:

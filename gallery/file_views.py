@@ -14,14 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.http import PersonRequest
-from gallery import choosing, uploading
+from accounts.http import PersonRequest, person
+from gallery import access, choosing, uploading
 from gallery.archive import in_order, zipped
 from gallery.files import serve, stripping
 from gallery.files.delivery import passed_on, streamed
 from gallery.files.variants import thumbnail
 from gallery.models import Image
-from gallery.views import get_image_for
 
 ACCEPT = "image/*,video/*,audio/*,.glb,.gltf,.obj,.stl,.ply,.fbx"
 
@@ -29,20 +28,25 @@ ACCEPT = "image/*,video/*,audio/*,.glb,.gltf,.obj,.stl,.ply,.fbx"
 def original(
     request: HttpRequest, image: Image, *, download: bool, metadata: str = "keep"
 ) -> HttpResponseBase:
-    """The file as it is, or without what it tells of its making (`strip`)."""
-    if metadata == "strip":
-        return _stripped(request, image)
+    """The file as it is, or without what it tells of its making (`strip`).
+
+    Whoever may look but is not told the prompt gets the large preview: the original
+    says how it was made.
+    """
+    file, mime_type, etag = access.file_for(person(request), image)
+    if metadata == "strip" and file == image.file:
+        return stripped(request, image)
     return serve(
         request,
-        image.file,
-        mime_type=image.mime_type,
+        file,
+        mime_type=mime_type,
         filename=image.name,
-        etag=image.sha256,
+        etag=etag,
         inline=not download,
     )
 
 
-def _stripped(request: HttpRequest, image: Image) -> HttpResponseBase:
+def stripped(request: HttpRequest, image: Image) -> HttpResponseBase:
     """Made anew each time, and never kept: the store has the original alone."""
     try:
         with image.file.storage.open(str(image.file.name), "rb") as file:
@@ -57,7 +61,7 @@ def _stripped(request: HttpRequest, image: Image) -> HttpResponseBase:
 def image_file(request: PersonRequest, pk: UUID) -> HttpResponseBase:
     return original(
         request,
-        get_image_for(request, pk),
+        access.visible(request, pk),
         download="download" in request.GET,
         metadata=request.GET.get("metadata", "keep"),
     )
@@ -66,7 +70,7 @@ def image_file(request: PersonRequest, pk: UUID) -> HttpResponseBase:
 @login_required
 @require_safe
 def image_thumbnail(request: PersonRequest, pk: UUID, size: str) -> HttpResponseBase:
-    return thumbnail(request, get_image_for(request, pk), size)
+    return thumbnail(request, access.visible(request, pk), size)
 
 
 @login_required

@@ -1,97 +1,92 @@
-"""The gallery's pages. Every one is its owner's alone."""
+"""The gallery's pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.errors import BadValues
 from accounts.http import PersonRequest
-from accounts.paging import BadCursor, newest_first
+from accounts.paging import BadCursor
+from gallery import access, grid, marking, marks, stacks
 from gallery.models import Image, Provenance
 from gallery.search import asking
 
-PAGE = 60
-# Names of settings that a picture's page tells in places of their own.
-TOLD = {"prompt", "negative_prompt", "seed", "model"}
-TOLD_BY_GRAPH = {"sampler", "scheduler", "steps", "cfg"}
-
-
-def get_image_for(request: HttpRequest, pk: UUID) -> Image:
-    """The person's own picture; 404 for everybody else's, as if it did not exist."""
-    return get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
+# A stack's page shows so many; sweeps have at most 400.
+STACK = 500
 
 
 @login_required
 @require_safe
 def image_list(request: PersonRequest) -> HttpResponse:
-    cursor, asked = request.GET.get("cursor", ""), asking.of(request)
+    """The grid, or what a search finds. Scripts ask for more at the same address."""
+    asked, density = asking.of(request), grid.density_of(request)
+    params = request.GET.dict()
     try:
         if asked.is_plain:
-            images = Image.objects.visible_to(request.user)
-            page = newest_first(images, cursor, PAGE)
+            rows = Image.objects.owned_by(request.user).leads_only()
+            page = grid.read(rows, params, density)
         else:
-            page = asked.found.page(cursor, PAGE)
+            page = grid.found(asked.found, params.get("cursor", ""), density)
     except BadCursor as exc:
         raise Http404 from exc
-    template = "_tiles.html" if request.htmx else "image_list.html"
-    context = {"page": page, "search": asked}
-    return render(request, f"gallery/{template}", context)
+    context: dict[str, object] = {"page": page, "density": density, "search": asked}
+    if request.htmx:
+        name = "_tiles_newer.html" if page.upwards else "_tiles.html"
+    else:
+        name = "image_list.html"
+        context |= grid.marking_context(request.user)
+    response = render(request, f"gallery/{name}", context)
+    # A browser must not show the tiles alone when somebody comes back to the page.
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 @login_required
 @require_safe
-def image(request: PersonRequest, pk: UUID) -> HttpResponse:
-    found = get_image_for(request, pk)
-    mine = Image.objects.visible_to(request.user).newest_first()
-    older = newest_first(mine.filter(created__lte=found.created), "", 5).items
-    ids = [i.pk for i in older]
-    after = ids.index(found.pk) + 1 if found.pk in ids else 0
-    newer = mine.filter(created__gt=found.created).order_by("created", "id").first()
-    rows = Provenance.objects.filter(image=found)
-    made = rows.select_related("version").first()
+def stack(request: PersonRequest, pk: UUID) -> HttpResponse:
+    """What was made at once, side by side."""
+    rows = Image.objects.owned_by(request.user).filter(stack=pk)
+    images = list(rows.order_by("created", "id").defer(*grid.UNSEEN)[:STACK])
+    if not images:
+        raise Http404
+    density, differ = grid.density_of(request), stacks.differences(images)
     context = {
-        "image": found,
-        "older": older[after] if after < len(older) else None,
-        "newer": newer,
-        "made": made,
-        "values": _values(found, made),
+        "stack": pk,
+        "first": images[0],
+        "tiles": [
+            (grid.Tile(i, density=density), differ.get(i.pk, "")) for i in images
+        ],
+        "density": density,
     }
-    return render(request, "gallery/image.html", context)
+    context |= grid.marking_context(request.user)
+    return render(request, "gallery/stack.html", context)
 
 
-def _values(image: Image, made: Provenance | None) -> list[tuple[str, object]]:
-    """(label, value) of every setting that nothing else on the page tells."""
-    source = made or image.job
-    if source is None:
-        return []
-    told = TOLD | TOLD_BY_GRAPH | set(made.inputs) if made else TOLD
-    version = source.version
-    labels = version.labels() if version else {}
-    values = source.parameters.items()
-    shown = ((k, v) for k, v in values if k not in told and v is not None)
-    facts = [(labels.get(k, k), _spoken(v)) for k, v in shown]
-    hashes = made.inputs.items() if made else ()
-    return [*facts, *((labels.get(k, k), f"SHA-256 {v}") for k, v in hashes)]
-
-
-def _spoken(value: object) -> object:
-    """A value of several parts, as a size is, in one line."""
-    if isinstance(value, Mapping):
-        return " · ".join(str(part) for part in value.values())
-    return value
+@login_required
+@require_safe
+def stack_ids(request: PersonRequest) -> JsonResponse:
+    """The ids of the pictures of some stacks, for what takes pictures only."""
+    try:
+        wanted = marking.read_ids(request.GET.getlist("stacks")[: marks.MAX_PICTURES])
+    except BadValues as exc:
+        raise Http404 from exc
+    rows = Image.objects.owned_by(request.user).filter(stack__in=wanted)
+    ids = rows.order_by("stack", "created", "id").values_list("pk", flat=True)
+    return JsonResponse({"ids": [str(pk) for pk in ids[: marks.MAX_PICTURES]]})
 
 
 @login_required
 @require_safe
 def image_workflow(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The resolved workflow in ComfyUI's API format, as a file."""
-    found = get_image_for(request, pk)
+    found = access.told(request, pk)
     made = get_object_or_404(Provenance, image=found)
     name = found.name.rpartition(".")[0]
     headers = {
@@ -106,6 +101,7 @@ def image_workflow(request: PersonRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def delete_image(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_image_for(request, pk).delete_softly()
-    messages.success(request, "The picture was taken out of your gallery.")
+    access.owned(request, pk)
+    marked = marks.mark(request.user, [pk], "trash")
+    messages.success(request, marked.message, extra_tags=f"undo:{marked.undo}")
     return redirect("gallery:image-list")

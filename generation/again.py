@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
@@ -19,11 +21,14 @@ from django.views.decorators.http import (
 )
 
 from accounts.http import PersonRequest
-from gallery.views import get_image_for
+from gallery import access
+from gallery.visiting import picture_for
 from generation import metadata, remake
+from generation.fields import Kind
 from generation.metadata import NoSettings, Settings
+from generation.models import Version
 from generation.remake import CannotRun
-from generation.submit import Invalid
+from generation.submit import Invalid, copy_picture
 from generation.usage import TooMany
 
 ACCEPT = "image/png,image/jpeg,image/webp"
@@ -78,9 +83,50 @@ def choose(request: PersonRequest, pk: UUID) -> HttpResponse:
 
 
 @login_required
+@require_safe
+def remix_shared(request: PersonRequest, token: str, pk: UUID) -> HttpResponse:
+    """The settings of a picture behind a shared link that allows it, not its graph.
+
+    They wait where those of uploads wait, so that nothing of the link goes further.
+    """
+    link, image = picture_for(request, token, pk)
+    source = remake.of_image(image) if link.remix_allowed else None
+    if source is None:
+        raise Http404
+    told = replace(source.settings, graph=None)
+    return redirect("generation:remix", remake.keep_upload(request.user, told))
+
+
+@login_required
+@require_POST
+def use_as_input(request: PersonRequest, pk: UUID) -> HttpResponse:
+    """The picture becomes an input of a template that takes one.
+
+    It is copied now, not when the form is opened: looking at a page changes nothing.
+    """
+    image = access.told(request, pk)
+    taking = [
+        version.workflow
+        for version in Version.objects.current_for(request.user)
+        if any(parameter.kind == Kind.IMAGE for parameter in version.parameters)
+    ]
+    if image.media != image.Media.PICTURE or not taking:
+        sentence = "No template that you may use takes a picture."
+        if taking:
+            sentence = "Only pictures can be used as input."
+        return _refused(request, pk, sentence)
+    name = copy_picture(request.user, image).rpartition("/")[2]
+    if len(taking) == 1:
+        form = reverse("generation:generate", args=[taking[0].slug])
+        return redirect(f"{form}?input={name}")
+    context = {"image": image, "name": name, "workflows": taking}
+    return render(request, "generation/use_as_input.html", context)
+
+
+@login_required
 @require_POST
 def run_again(request: PersonRequest, pk: UUID) -> HttpResponse:
-    image = get_image_for(request, pk)
+    image = access.owned(request, pk)
     try:
         [job] = remake.run_again(request.user, image)
     except (CannotRun, TooMany) as exc:

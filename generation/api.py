@@ -171,7 +171,7 @@ def run_again(
     409 when it cannot be; today's version is what `generate` runs.
     """
     user = person(request)
-    image = Image.objects.visible_to(user).filter(pk=image_id).first()
+    image = Image.objects.owned_by(user).filter(pk=image_id).first()
     if image is None:
         raise NotFound
     try:

@@ -94,7 +94,7 @@ def recent_texts(request: PersonRequest, slug: str, name: str) -> HttpResponse:
 @require_safe
 def own_pictures(request: PersonRequest) -> HttpResponse:
     """One's newest pictures, to pick one for a field."""
-    images = Image.objects.visible_to(request.user)
+    images = Image.objects.owned_by(request.user)
     pictures = images.filter(mime_type__startswith="image/")
     try:
         page = newest_first(pictures, request.GET.get("cursor", ""), PICTURES)

@@ -36,12 +36,12 @@ class Source:
 
 
 def find(user: User, key: str) -> Source | None:
-    """By the id of one's own picture, job or upload."""
+    """By the id of one's own job or upload, or of a picture that tells its prompt."""
     try:
         pk = UUID(key)
     except ValueError:
         return None
-    image = Image.objects.visible_to(user).filter(pk=pk).first()
+    image = Image.objects.told_to(user).filter(pk=pk).first()
     if image is not None:
         return of_image(image)
     job = Job.objects.visible_to(user).filter(pk=pk).select_related("version").first()

@@ -247,19 +247,19 @@ def input_folder(owner: User) -> str:
 def _from_gallery(
     owner: User, fields: Sequence[Parameter], given: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Pictures that are given by the id that they have in their owner's gallery."""
+    """Pictures that are given by the id that they have in a gallery."""
     pictures = (p.name for p in fields if p.kind == Kind.IMAGE)
     keys = {name: from_gallery(owner, given.get(name)) for name in pictures}
     return {name: key for name, key in keys.items() if key}
 
 
 def from_gallery(owner: User, value: object) -> str:
-    """The input that a picture of the owner's gallery becomes; empty if it is none."""
+    """The input that a picture becomes whose original `owner` may have, else empty."""
     try:
         pk = uuid.UUID(value) if isinstance(value, str) else None
     except ValueError:
         return ""
-    image = Image.objects.visible_to(owner).filter(pk=pk).first() if pk else None
+    image = Image.objects.told_to(owner).filter(pk=pk).first() if pk else None
     return copy_picture(owner, image) if image else ""
 
 

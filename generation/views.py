@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
+from django.core.files.storage import default_storage
 from django.db.models import OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,7 +21,7 @@ from accounts.models import User
 from accounts.paging import BadCursor, newest_first
 from gallery.models import Image
 from generation import offers, parameters, previews, wildcards
-from generation.fields import TEXTS
+from generation.fields import TEXTS, Kind
 from generation.filling import usable_values, version_for
 from generation.forms import GenerateForm
 from generation.models import Job, Preset, Version, Workflow
@@ -28,7 +29,7 @@ from generation.models.job import JobQuerySet
 from generation.remake import mapped_onto
 from generation.remix import Mapped
 from generation.shelf import Shelf
-from generation.submit import Invalid, again
+from generation.submit import Invalid, again, input_folder, is_own_file
 from generation.usage import TooMany
 
 PAGE = 30
@@ -53,7 +54,7 @@ def _jobs_of(user: User | AnonymousUser) -> JobQuerySet:
 
 def _templates_for(user: User) -> Sequence[Workflow]:
     """The published templates, each with `cover`: the person's newest picture of it."""
-    pictures = Image.objects.visible_to(user).filter(job__workflow=OuterRef("pk"))
+    pictures = Image.objects.owned_by(user).filter(job__workflow=OuterRef("pk"))
     newest = Subquery(pictures.newest_first().values("pk")[:1])
     workflows = list(Workflow.objects.visible_to(user).annotate(newest_image=newest))
     pictured = {workflow.pk: vars(workflow)["newest_image"] for workflow in workflows}
@@ -70,7 +71,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = person(request)
     context = {
         "active_jobs": _jobs_of(user).active()[:LIVE],
-        "images": Image.objects.visible_to(user).newest_first()[:12],
+        "images": Image.objects.owned_by(user).newest_first()[:12],
         "workflows": _templates_for(user),
     }
     return render(request, "generation/home.html", context)
@@ -91,7 +92,7 @@ def generate(request: PersonRequest, slug: str) -> HttpResponse:
         return _submit(request, version)
     source = request.GET.get("from", "")
     mapped = mapped_onto(request.user, source, version)
-    start = _start(request, version, mapped)
+    start = _with_input(request, version, _start(request, version, mapped))
     form = GenerateForm(version, request.user, initial=start.values)
     form.show_errors(_refused(request.user, source))
     context = _page(request, form) | {"start": start, "mapped": mapped}
@@ -159,6 +160,16 @@ def _start(request: PersonRequest, version: Version, mapped: Mapped) -> Start:
     fields = offers.parameters_of(version)
     fit, misfits = parameters.fitted(fields, found.values, choices)
     return Start(fit, found.source, [*found.misfits, *misfits])
+
+
+def _with_input(request: PersonRequest, version: Version, start: Start) -> Start:
+    """The same with `?input=`, the name of a file of one's own, in its first place."""
+    key = f"{input_folder(request.user)}{request.GET.get('input', '')}"
+    fields = [p for p in version.parameters if p.kind == Kind.IMAGE]
+    given = request.GET.get("input") and is_own_file(request.user, key)
+    if not (given and fields and default_storage.exists(key)):
+        return start
+    return replace(start, values={**start.values, fields[0].name: key})
 
 
 def _preset_of(request: PersonRequest, version: Version) -> Preset | None:

@@ -14,6 +14,8 @@ from gallery.models.organising import (
 )
 from gallery.models.provenance import Provenance
 from gallery.models.search import Facet, SearchEntry, SearchMark
+from gallery.models.sharing import ShareItem, ShareLink
+from gallery.models.undo import Undo
 
 __all__ = [
     "Album",
@@ -27,7 +29,10 @@ __all__ = [
     "SavedSearch",
     "SearchEntry",
     "SearchMark",
+    "ShareItem",
+    "ShareLink",
     "StorageUse",
     "Tag",
     "Tagged",
+    "Undo",
 ]

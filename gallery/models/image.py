@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
@@ -25,8 +28,52 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(owner=user, deleted_at=None)
 
     def visible_to(self, user: User | AnonymousUser) -> ImageQuerySet:
-        """The pictures that this person may know of: their own, not deleted."""
-        return self.owned_by(user)
+        """The pictures that this person may look at: their own, and those in albums
+        that they own or that are shared with them; nobody's in the trash.
+
+        For looking one up, or few: lists of one's own are `owned_by`. Whoever may only
+        look does not know the prompt: see `told_to`.
+        """
+        return self._own_or_in(user, {})
+
+    def told_to(self, user: User | AnonymousUser) -> ImageQuerySet:
+        """The pictures whose prompt and parameters this person may know, and so the
+        original file: one's own, and those in albums that say so.
+        """
+        return self._own_or_in(user, {"album__shows_prompts": True})
+
+    def _own_or_in(
+        self, user: User | AnonymousUser, wanted: dict[str, bool]
+    ) -> ImageQuerySet:
+        if user.is_anonymous:
+            return self.none()
+        items = apps.get_model("gallery", "AlbumItem").objects.visible_to(user)
+        shared = items.filter(image=models.OuterRef("pk"), **wanted)
+        return self.filter(
+            models.Q(owner=user) | models.Exists(shared), deleted_at=None
+        )
+
+    def leads_only(self) -> ImageQuerySet:
+        """One picture for each stack, its first; and all that are in none."""
+        return self.filter(leads=True)
+
+    def settle_stacks(self, stacks: Iterable[UUID | str]) -> None:
+        """Let the first picture of each of these stacks lead, and no other.
+
+        May be done again at any time: it looks at what is there. Two statements.
+        """
+        rows = Image.objects.filter(stack__in=set(stacks), deleted_at=None)
+        same = Image.objects.filter(stack=models.OuterRef("stack"), deleted_at=None)
+        first = models.Subquery(same.order_by("created", "id").values("pk")[:1])
+        rows.filter(leads=True).exclude(pk=first).update(leads=False)
+        rows.filter(leads=False, pk=first).update(leads=True)
+
+    def settle_stacks_of(self, ids: Iterable[UUID | str]) -> None:
+        """`settle_stacks` after these pictures went into the trash or came out."""
+        rows = Image.objects.filter(pk__in=list(ids)).exclude(stack=None)
+        self.settle_stacks(
+            stack for stack in rows.values_list("stack", flat=True) if stack
+        )
 
     def newest_first(self) -> ImageQuerySet:
         """The gallery's order; `id` breaks ties so that keyset paging is exact."""
@@ -80,6 +127,10 @@ class Image(models.Model):
     index = models.PositiveIntegerField()
     # Pictures that were made at once are shown as one stack: a job's, or a batch's.
     stack = models.UUIDField(null=True, blank=True)
+    # A stack's first picture stands for it in the gallery. Kept as a column, since
+    # finding the first while paging costs as much as the stacks are high: a page of
+    # sweeps of 400 would read 24,000 rows to show 60.
+    leads = models.BooleanField(default=True, editable=False)
 
     media = models.CharField(
         max_length=12, choices=Media.choices, default=Media.PICTURE
@@ -111,6 +162,9 @@ class Image(models.Model):
     favourite = models.BooleanField(default=False)
     rating = models.PositiveSmallIntegerField(default=0, help_text="0: none, to 5")
     notes = models.TextField(blank=True, max_length=5000)
+    private = models.BooleanField(
+        default=False, help_text="blurred until its owner holds it down"
+    )
 
     created = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -142,17 +196,42 @@ class Image(models.Model):
                 condition=models.Q(deleted_at__isnull=False),
                 name="image_in_trash",
             ),
+            models.Index(
+                fields=["owner", "-created", "-id"],
+                condition=models.Q(deleted_at=None, leads=True),
+                name="image_gallery_leads",
+            ),
+            models.Index(
+                fields=["stack", "created", "id"],
+                condition=models.Q(deleted_at=None, stack__isnull=False),
+                name="image_stack_order",
+            ),
+            models.Index(
+                fields=["owner", "-deleted_at", "-id"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="image_trash_order",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.width}×{self.height} {self.mime_type}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """With its owner's sum of bytes (gallery.keeping.totals), or not at all."""
+        """With its owner's sum of bytes (gallery.keeping.totals), or not at all.
+
+        A new picture of a stack leads it only if it is the first.
+        """
+        stack = self.stack if self._state.adding else None
         if self._state.adding and self.file.name:
             self.home = homes().locate(self.file.name)
         with transaction.atomic():
+            if stack:
+                rows = Image.objects.filter(stack=stack, deleted_at=None)
+                self.leads = not rows.exists()
             super().save(*args, **kwargs)
+        if stack:
+            # Two that were stored at once did not see each other.
+            transaction.on_commit(lambda: Image.objects.settle_stacks([stack]))
 
     @property
     def name(self) -> str:
@@ -163,9 +242,9 @@ class Image(models.Model):
         return f"lifeos-{self.created:%Y%m%d-%H%M%S}-{str(self.id)[:8]}.{extension}"
 
     def delete_softly(self) -> bool:
-        """Take the picture out of the gallery; True if this call did it."""
-        return bool(
-            Image.objects.filter(pk=self.pk, deleted_at=None).update(
-                deleted_at=timezone.now()
-            )
-        )
+        """Put the picture into the trash; True if this call did it."""
+        rows = Image.objects.filter(pk=self.pk, deleted_at=None)
+        done = bool(rows.update(deleted_at=timezone.now()))
+        if done and self.stack:
+            Image.objects.settle_stacks([self.stack])
+        return done

@@ -60,9 +60,14 @@ class AlbumQuerySet(models.QuerySet["Album"]):
         """One's own albums, and those shared with one or with a group of one's."""
         if user.is_anonymous:
             return self.none()
-        shared = AlbumShare.objects.filter(
-            models.Q(person=user) | models.Q(group__in=user.groups.all())
+        shared = AlbumShare.objects.with_person(user)
+        return self.filter(
+            models.Q(owner=user) | models.Q(pk__in=shared.values("album"))
         )
+
+    def open_to(self, user: User) -> AlbumQuerySet:
+        """The albums that this person may add pictures to."""
+        shared = AlbumShare.objects.with_person(user).filter(may_add=True)
         return self.filter(
             models.Q(owner=user) | models.Q(pk__in=shared.values("album"))
         )
@@ -80,6 +85,13 @@ class Album(models.Model):
     cover = models.ForeignKey(
         Image, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    shows_prompts = models.BooleanField(
+        default=False,
+        help_text="others learn prompts and parameters, and get the original files",
+    )
+    private = models.BooleanField(
+        default=False, help_text="its pictures are blurred until they are held down"
+    )
     created = models.DateTimeField(default=timezone.now)
 
     objects = AlbumQuerySet.as_manager()
@@ -89,6 +101,12 @@ class Album(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class AlbumItemQuerySet(models.QuerySet["AlbumItem"]):
+    def visible_to(self, user: User) -> AlbumItemQuerySet:
+        """What is in the albums that this person may look at."""
+        return self.filter(album__in=Album.objects.visible_to(user).values("pk"))
 
 
 class AlbumItem(models.Model):
@@ -105,6 +123,8 @@ class AlbumItem(models.Model):
     )
     added = models.DateTimeField(default=timezone.now)
 
+    objects = AlbumItemQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["album", "image"], name="album_item_once"),
@@ -115,6 +135,14 @@ class AlbumItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id} in {self.album_id}"
+
+
+class AlbumShareQuerySet(models.QuerySet["AlbumShare"]):
+    def with_person(self, user: User) -> AlbumShareQuerySet:
+        """The shares that name this person or a group of theirs."""
+        return self.filter(
+            models.Q(person=user) | models.Q(group__in=user.groups.all())
+        )
 
 
 class AlbumShare(models.Model):
@@ -136,6 +164,8 @@ class AlbumShare(models.Model):
         related_name="shared_albums",
     )
     may_add = models.BooleanField(default=False)
+
+    objects = AlbumShareQuerySet.as_manager()
 
     class Meta:
         constraints = [

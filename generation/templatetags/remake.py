@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
 
 from gallery.models import Image
-from generation import remake
+from generation import parameters, remake
 from generation.models import Workflow
 
 register = template.Library()
+
+
+@register.filter
+def spoken(value: Any) -> Any:
+    """A setting as people read it: 512×768, a LoRA with its strength, yes or no."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    said = parameters.spoken(value)
+    if isinstance(said, Mapping):
+        return " · ".join(str(part) for part in said.values())
+    return f"{said:g}" if isinstance(said, float) else said
 
 
 @register.inclusion_tag("generation/_again.html", takes_context=True)

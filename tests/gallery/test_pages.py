@@ -20,7 +20,7 @@ def address(name, image, *more):
 def test_the_gallery_pages_through_all_pictures_newest_first(
     as_alice, alice, monkeypatch
 ):
-    monkeypatch.setattr("gallery.views.PAGE", 2)
+    monkeypatch.setattr("gallery.grid.PAGE", 2)
     now = timezone.now()
     made = [make.image(alice, created=now - timedelta(hours=i)) for i in range(5)]
     seen, cursor = [], ""
@@ -28,13 +28,13 @@ def test_the_gallery_pages_through_all_pictures_newest_first(
         response = as_alice.get(f"/gallery/?cursor={cursor}", headers=HTMX)
         assert b"<html" not in response.content
         page = response.context["page"]
-        seen += [image.pk for image in page.items]
+        seen += [tile.image.pk for tile in page.tiles]
         cursor = page.next
     assert seen == [image.pk for image in made]
 
 
 def test_more_pictures_come_by_a_link_too(as_alice, alice, monkeypatch):
-    monkeypatch.setattr("gallery.views.PAGE", 1)
+    monkeypatch.setattr("gallery.grid.PAGE", 1)
     make.image(alice)
     make.image(alice)
     response = as_alice.get("/gallery/")

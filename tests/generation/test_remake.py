@@ -332,3 +332,41 @@ def test_a_deleted_picture_is_not_made_again(as_alice, picture):
     picture.delete_softly()
     assert run(as_alice, picture).status_code == 404
     assert run_by_api(as_alice, picture).status_code == 404
+
+
+# Pictures as input -----------------------------------------------------------------
+
+
+def test_a_picture_becomes_an_input(as_alice, alice):
+    make.workflow("image-to-image")
+    image = make.image(alice)
+    response = as_alice.post(f"/remix/{image.pk}/input/")
+    name = f"{image.sha256}.png"
+    assert response["Location"] == f"/generate/image-to-image/?input={name}"
+    page = as_alice.get(response["Location"])
+    field = page.context["form"].fields["image"]
+    assert field.kept == f"inputs/{alice.pk}/{name}"
+
+
+def test_several_templates_are_offered_for_an_input(as_alice, alice):
+    make.copy(make.workflow("image-to-image"), "another")
+    page = as_alice.post(f"/remix/{make.image(alice).pk}/input/").content.decode()
+    assert "/generate/another/?input=" in page
+    assert "/generate/image-to-image/?input=" in page
+
+
+def test_others_pictures_and_files_are_no_input(as_alice, as_bob, alice, bob):
+    make.workflow("image-to-image")
+    image = make.image(alice)
+    assert as_bob.post(f"/remix/{image.pk}/input/").status_code == 404
+    as_alice.post(f"/remix/{image.pk}/input/")
+    for name in (f"{image.sha256}.png", f"../{alice.pk}/{image.sha256}.png", "x.png"):
+        page = as_bob.get("/generate/image-to-image/", {"input": name})
+        assert not getattr(page.context["form"].fields["image"], "kept", "")
+
+
+def test_what_is_no_picture_is_no_input(as_alice, alice):
+    make.workflow("image-to-image")
+    image = make.image(alice, media="audio")
+    page = as_alice.post(f"/remix/{image.pk}/input/", follow=True).content.decode()
+    assert "Only pictures can be used as input." in page
