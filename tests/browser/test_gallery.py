@@ -309,13 +309,14 @@ def test_the_density_stays_and_chooses_the_thumbnail(visit):
         other = page.context.browser.new_context(
             storage_state=page.context.storage_state()
         )
-        cookie = {"name": "density", "value": density, "url": page.url}
-        other.add_cookies([cookie])
+        cookie = {"name": "density", "value": density}
+        other.add_cookies([cookie | {"url": page.url.split("/gallery")[0]}])
         fresh = other.new_page()
         fresh.goto(page.url)
         fresh.wait_for_selector(".cell:nth-of-type(2) .tile.loaded")
         image = cell(fresh, 1).locator(".tile-front")
-        assert image.evaluate("i => i.currentSrc").endswith(f"/{size}/")
+        shown = image.evaluate("i => [i.currentSrc, i.sizes, i.width]")
+        assert shown[0].endswith(f"/{size}/"), shown
         other.close()
 
 
