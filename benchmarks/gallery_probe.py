@@ -29,6 +29,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
+from accounts import paging  # noqa: E402
 from accounts.models import User  # noqa: E402
 from benchmarks import gallery_rows as rows  # noqa: E402
 from gallery.models import Image, SearchEntry, SearchMark, Tag  # noqa: E402
@@ -110,11 +111,7 @@ def _at(owner: User, part: float) -> Image:
 
 
 def _place_at(owner: User, part: float) -> str:
-    from accounts import paging
-
-    row = _at(owner, part)
-    encode: Any = getattr(paging, "encode", None) or paging.encode
-    return str(encode(row))
+    return paging.encode(_at(owner, part))
 
 
 def _search_cursor(owner: User, part: float) -> str:
