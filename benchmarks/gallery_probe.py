@@ -118,7 +118,7 @@ def _search_cursor(owner: User, part: float) -> str:
     from gallery.search import finding
 
     row = _at(owner, part)
-    return finding.encode((0, document.place(row.created, row.pk), row.pk), "newest")
+    return finding._encode((0, document.place(row.created, row.pk), row.pk), "newest")
 
 
 def _look(client: Client, path: str, rounds: int) -> dict[str, object]:

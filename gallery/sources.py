@@ -1,7 +1,7 @@
 """The list that a picture is looked at in: its order decides what comes next.
 
 A viewer's address says where one came from: `?in=album:<id>`, `?in=tag:<name>`, `?q=`
-with a search, `?sort=oldest`. `find` turns that into a source, whose neighbours are
+with a search, `?order=oldest`. `find` turns that into a source, whose neighbours are
 found by keyset: two queries of one row each, however long the list is. Another kind of
 list adds a function to `FINDERS`.
 """
@@ -18,9 +18,10 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import User
+from gallery import search
 from gallery.models import Album, AlbumItem, Image
 
-NAMES = ("in", "q", "sort")
+NAMES = ("in", "q", "order")
 Neighbours = tuple[Image | None, Image | None]
 
 
@@ -77,15 +78,20 @@ def find(user: User, given: Mapping[str, Any]) -> Source:
     if source is None:
         source = _everything(user, kept)
     query = f"?{urlencode(kept)}" if kept else ""
-    oldest_first = source.oldest_first or kept.get("sort") == "oldest"
+    oldest_first = source.oldest_first or kept.get("order") == "oldest"
     return replace(source, query=query, oldest_first=oldest_first)
 
 
 def _everything(user: User, kept: Mapping[str, str]) -> Source:
     listed = {name: kept[name] for name in NAMES if name in kept}
     back = reverse("gallery:image-list")
+    if listed:
+        back = f"{back}?{urlencode(listed)}"
     rows = Image.objects.owned_by(user)
-    return Source(rows, f"{back}?{urlencode(listed)}" if listed else back)
+    if "q" not in kept:
+        return Source(rows, back)
+    found = search.find(user, kept["q"], kept.get("order", ""))
+    return Source(rows, back, "Search", steps=found.neighbours)
 
 
 def _album(user: User, value: str) -> Source | None:

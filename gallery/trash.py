@@ -7,7 +7,6 @@ and asks again.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,8 +14,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
@@ -31,6 +28,7 @@ from accounts.models import User
 from accounts.paging import BadCursor, decode, encode_at
 from gallery import grid, marking, marks
 from gallery.files import serve
+from gallery.keeping import emptying
 from gallery.models import Image
 
 
@@ -117,7 +115,7 @@ def delete(request: PersonRequest) -> HttpResponse:
         ids = []
     rows = of(request.user) if everything else of(request.user).filter(pk__in=ids)
     # Never more at once than a request can do; the button can be pressed again.
-    chosen = list(rows.order_by("deleted_at").only(*FILES)[: marks.MAX_PICTURES])
+    chosen = list(rows.order_by("deleted_at").defer(*grid.UNSEEN)[: marks.MAX_PICTURES])
     if not chosen:
         messages.error(request, "Choose at least one picture in the trash.")
         return redirect("gallery:trash")
@@ -125,34 +123,10 @@ def delete(request: PersonRequest) -> HttpResponse:
         more = everything and rows.count() - len(chosen)
         context = {"images": chosen, "everything": everything, "more": more}
         return render(request, "gallery/trash_delete.html", context)
-    gone = delete_for_good(request.user, [image.pk for image in chosen])
+    gone = emptying.empty(request.user, [image.pk for image in chosen])
     left = everything and of(request.user).exists()
     sentence = f"{marks.counted(gone)} {'is' if gone == 1 else 'are'} gone for good."
     if left:
         sentence += " There are more: empty the trash again."
     messages.success(request, sentence)
     return redirect("gallery:trash")
-
-
-# Their columns name the stored files.
-FILES = ("file", "thumb_small", "thumb_large")
-
-
-def delete_for_good(user: User, ids: Sequence[UUID]) -> int:
-    """Delete these of the person's pictures if they are in the trash; how many were.
-
-    The rows first, then the files: a crash between the two leaves files that nobody
-    can reach, which `storage gc` takes, and never a picture without its file.
-    """
-    with transaction.atomic():
-        rows = of(user).filter(pk__in=ids).select_for_update()
-        images = list(rows.only(*FILES))
-        names = {str(getattr(image, field)) for image in images for field in FILES}
-        Image.objects.filter(pk__in=[image.pk for image in images]).delete()
-    # Equal uploads may share a file.
-    shared = Q(file__in=names) | Q(thumb_small__in=names) | Q(thumb_large__in=names)
-    for kept in Image.objects.filter(owner=user).filter(shared).only(*FILES):
-        names -= {str(getattr(kept, field)) for field in FILES}
-    for name in names - {""}:
-        default_storage.delete(name)
-    return len(images)

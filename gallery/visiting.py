@@ -24,7 +24,7 @@ from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from gallery import files
+from gallery import file_views, files
 from gallery.models import AlbumItem, Image, ShareItem, ShareLink
 from gallery.viewing import text_of
 
@@ -289,6 +289,11 @@ def _serve(
             etag=image.sha256,
             inline=inline,
         )
+    if size == "file":
+        stripped = file_views.stripped(request, image)
+        # What cannot be stripped is shown by its preview, never by the original.
+        if stripped.status_code != 422:
+            return stripped
     # Thumbnails are drawn anew from the pixels alone: nothing else is in them.
     shown = image.thumb_small if size == "small" else image.thumb_large
     if not shown or size not in SIZES:

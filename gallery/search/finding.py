@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.paging import BadCursor, Page
-from gallery.models import Image, ImageQuerySet
+from gallery.models import Image, ImageQuerySet, SearchEntry
 from gallery.search import indexing
 from gallery.search.compiling import Compiled, compiled
 from gallery.search.guard import TooSlow, limited
@@ -78,6 +78,19 @@ class Found:
     def ids(self, limit: int) -> list[UUID]:
         """The first pictures' ids, in order, as for a download or a selection."""
         return [image for _, _, image in self._entries(None, limit)]
+
+    def neighbours(self, image: Image) -> tuple[Image | None, Image | None]:
+        """The matches before and after one, by date where the best rated come first."""
+        entry = SearchEntry.objects.filter(pk=image.pk, owner=self.user.pk).first()
+        if entry is None:
+            return None, None
+        pair = []
+        for order in (OLDEST, NEWEST):
+            found = replace(self, order=order)._entries(Key(entry.place), 1)
+            rows = Image.objects.owned_by(self.user)
+            pair.append(rows.filter(pk__in=[pk for _, _, pk in found]).first())
+        newer, older = pair
+        return (older, newer) if self.order == OLDEST else (newer, older)
 
     def _entries(self, key: Key | None, limit: int) -> list[tuple[int, int, UUID]]:
         """(stars, place, image) of so many matches; stars are 0 in other orders."""

@@ -35,7 +35,7 @@ def test_neighbours_follow_the_gallery_both_ways(as_alice, row):
         before = row[place - 1] if place else None
         after = row[place + 1] if place + 1 < len(row) else None
         assert around(as_alice, image) == (before, after)
-        assert around(as_alice, image, "?sort=oldest") == (after, before)
+        assert around(as_alice, image, "?order=oldest") == (after, before)
 
 
 def test_neighbours_follow_an_album_in_its_own_order(as_alice, alice, row):
