@@ -6,3 +6,10 @@ from django.apps import AppConfig
 class GenerationConfig(AppConfig):
     name = "generation"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from accounts.parts import Registry
+        from generation import sockets  # noqa: F401 - hears of sessions that end
+        from generation.people import GenerationPart
+
+        Registry.add(GenerationPart())
