@@ -94,7 +94,7 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         return _ask_for_export(request)
     context = {"exports": person(request).exports.all()[:5]}
