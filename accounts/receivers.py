@@ -32,6 +32,7 @@ WATCHED = ("is_active", "is_staff", "is_superuser", "awaiting_approval")
 @receiver(auth.user_logged_in)
 def signed_in(request: HttpRequest, user: User, **_: Any) -> None:
     how = getattr(request, "signed_in_by", "")
+    sessions.remember(request, user)
     audit.record(
         request, "sign-in.done", user, actor=user, **({"by": how} if how else {})
     )
@@ -74,6 +75,7 @@ def session_ended(instance: UserSession, **_: Any) -> None:
 @receiver([account.password_changed, account.password_set])
 def password_changed(request: HttpRequest, user: User, **_: Any) -> None:
     audit.record(request, "account.password", user, actor=user)
+    sessions.end_all(user, but=request.session.session_key or "-")
 
 
 @receiver(account.password_reset)

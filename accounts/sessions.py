@@ -9,8 +9,10 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.dispatch import Signal
+from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import proxies
 from accounts.models import User
 
 # Sent with `name`, the session's name as `name_of` makes it.
@@ -35,6 +37,23 @@ def is_alive(session: SessionBase, person: User) -> bool:
     stored = Session.objects.filter(pk=key, expire_date__gt=timezone.now())
     active = User.objects.filter(pk=person.pk, is_active=True)
     return stored.exists() and active.exists()
+
+
+def remember(request: HttpRequest, person: User) -> None:
+    """List the session among the person's devices, however it was opened.
+
+    allauth does so for sign-ins by its own pages only.
+    """
+    key = request.session.session_key
+    if key:
+        UserSession.objects.get_or_create(
+            session_key=key,
+            defaults={
+                "user": person,
+                "ip": proxies.client_address(request) or "0.0.0.0",
+                "user_agent": request.META.get("HTTP_USER_AGENT", "")[:200],
+            },
+        )
 
 
 def end(sessions: Iterable[UserSession]) -> int:

@@ -73,9 +73,9 @@ def test_nothing_is_changed_meanwhile(looking, alice):
         "/accounts/export/",
         "/accounts/sessions/",
         "/accounts/security/",
+        "/accounts/password/change/",
         "/people/",
         "/admin/",
-        "/accounts/password/change/",
     ],
 )
 def test_the_persons_own_security_stays_theirs(looking, address):

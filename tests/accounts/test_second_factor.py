@@ -13,6 +13,9 @@ from accounts import secrets
 from tests import make
 from tests.accounts.conftest import signed_in
 
+# allauth tells of a new factor on commit.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 def code(secret):
     return auth.format_hotp_value(auth.hotp_value(secret, int(time.time()) // 30))

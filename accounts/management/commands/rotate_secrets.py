@@ -19,15 +19,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.lost = 0
-        count = sum(self._model(model) for model in apps.get_models())
-        count += self._factors()
+        count = self._factors()
+        for model in apps.get_models():
+            count += self._model(model)
         self.stdout.write(f"{count} secrets are encrypted with the first key.")
         if self.lost:
             self.stdout.write(f"{self.lost} fit none of the keys and stay as they are.")
 
     def _model(self, model: type[models.Model]) -> int:
         fields = [
-            field.column
+            field.attname
             for field in model._meta.concrete_fields
             if isinstance(field, EncryptedJSONField)
         ]
