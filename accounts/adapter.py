@@ -114,6 +114,11 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()
         return {**entity, "name": "Life-OS"}
 
+    def generate_authenticator_name(self, user: User, type: Any) -> str:
+        """What the form suggests: "Passkey", then "Passkey 2"."""
+        count = int(user.authenticator_set.filter(type=type).count())  # type: ignore[attr-defined]
+        return f"Passkey {count + 1}" if count else "Passkey"
+
     def can_delete_authenticator(self, authenticator: Any) -> bool:
         """Staff keep their last second factor where the installation asks for one."""
         if not (settings.LIFEOS_STAFF_2FA and authenticator.user.is_staff):

@@ -39,6 +39,7 @@ ACTIONS: dict[str, str] = {
     "person.limits": "changed a person's limits",
     "person.groups": "changed a person's groups",
     "person.email": "confirmed a person's e-mail address",
+    "person.deleted": "deleted a person",
     "group.changed": "changed a group",
     "invitation.made": "made an invitation",
     "invitation.revoked": "revoked an invitation",
@@ -50,6 +51,11 @@ ACTIONS: dict[str, str] = {
     "administration.added": "added something",
     "administration.deleted": "deleted something",
     "audit.exported": "exported the log",
+    # For the apps above; they may add their own.
+    "share-link.made": "made a share link",
+    "share-link.revoked": "revoked a share link",
+    "api-key.made": "made an API key",
+    "api-key.revoked": "revoked an API key",
 }
 
 

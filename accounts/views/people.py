@@ -12,10 +12,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit, impersonate, parts, sessions, signup
+from accounts import audit, impersonate, parts, sessions, signup, tasks
 from accounts.forms import PersonForm, ReasonForm
 from accounts.http import person, staff
 from accounts.models import AuditEvent, User
@@ -186,6 +187,21 @@ def _deactivate(request: HttpRequest, shown: User) -> None:
     messages.success(request, f"{shown} is signed out and can't sign in any more.")
 
 
+def _delete(request: HttpRequest, shown: User) -> None:
+    """In two steps, so that no click by mistake does it; files and jobs go too."""
+    if shown.is_active or shown == person(request):
+        messages.error(request, f"Switch {shown} off first.")
+        return
+    with transaction.atomic():
+        now = timezone.now()
+        User.objects.filter(pk=shown.pk).update(
+            deletion_asked=now, awaiting_approval=False
+        )
+        audit.record(request, "person.deleted", shown)
+        transaction.on_commit(lambda: tasks.delete_account(shown.pk))
+    messages.success(request, f"{shown} and all that they made is being deleted.")
+
+
 def _sign_out(request: HttpRequest, shown: User) -> None:
     count = sessions.end_all(shown)
     audit.record(request, "session.ended", shown, sessions=count)
@@ -215,6 +231,7 @@ DEEDS = {
     "reject": _reject,
     "activate": _activate,
     "deactivate": _deactivate,
+    "delete": _delete,
     "sign-out": _sign_out,
     "confirm-email": _confirm_email,
 }

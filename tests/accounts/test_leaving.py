@@ -171,6 +171,21 @@ def test_it_waits_for_what_a_server_still_holds(alice, as_alice):
     assert not User.objects.filter(pk=alice.pk).exists()
 
 
+def test_an_administrator_deletes_who_is_switched_off(
+    alice, as_root, django_capture_on_commit_callbacks
+):
+    image = make.image(alice)
+    for deed, left in (("delete", True), ("deactivate", True), ("delete", False)):
+        with django_capture_on_commit_callbacks(execute=True):
+            as_root.post(f"/people/{alice.pk}/do/", {"do": deed})
+        assert User.objects.filter(pk=alice.pk).exists() is left
+    assert not default_storage.exists(image.file.name)
+    # The administration has no button that would leave the files behind.
+    other = make.user("other")
+    answer = as_root.post(f"/admin/accounts/user/{other.pk}/delete/", {"post": "yes"})
+    assert answer.status_code == 403
+
+
 def test_nobody_active_is_deleted_by_the_task(alice):
     tasks.delete_account(alice.pk)
     User.objects.filter(pk=alice.pk).update(is_active=False)

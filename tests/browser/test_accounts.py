@@ -156,8 +156,10 @@ def test_another_device_is_signed_out_and_its_page_notices(visit, house):
     person(house, "dora")
     here, there = visit(), visit()
     sign_in(here, "dora")
+    expect(here.locator(".rail")).to_be_visible()
+    sign_in(there, "dora")
+    expect(there.locator(".rail")).to_be_visible()
     with there.expect_websocket() as opened:
-        sign_in(there, "dora")
         there.goto("/jobs/")
     socket = opened.value
     here.goto("/accounts/sessions/")
@@ -188,7 +190,7 @@ def test_to_look_as_somebody_is_seen_on_every_page_and_ends_by_one_click(visit, 
     expect(admin.get_by_role("heading", name="You only look")).to_be_visible()
     admin.goto("/gallery/")
     banner.get_by_role("button", name="Stop looking").click()
-    expect(admin.get_by_role("heading", name="lena")).to_be_visible()
+    expect(admin.get_by_role("heading", name="lena", exact=True)).to_be_visible()
     expect(banner).to_have_count(0)
 
     lena = visit(viewport=PHONE)
