@@ -49,6 +49,19 @@ def test_one_is_ended_and_the_others_stay(alice):
     assert statuses == [200, 302, 302]
 
 
+def test_a_script_is_a_device_too_and_its_token_ends_with_it(alice):
+    client = Client()
+    values = {"username": "alice", "password": "alice-password"}
+    address = "/_allauth/app/v1/auth/login"
+    answer = client.post(address, values, content_type="application/json").json()
+    headers = {"Authorization": f"Bearer {answer['meta']['access_token']}"}
+    assert Client().get("/api/comfyui/jobs", headers=headers).status_code == 200
+    here = real_sign_in()
+    assert here.get("/accounts/sessions/").context["session_count"] == 2
+    here.post("/accounts/sessions/")
+    assert Client().get("/api/comfyui/jobs", headers=headers).status_code == 401
+
+
 def test_a_new_password_ends_the_others(alice):
     here, there = real_sign_in(), real_sign_in()
     new = "quite-another-one-9"
