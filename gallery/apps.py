@@ -9,6 +9,8 @@ class GalleryConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.parts import Registry
+        from gallery.keeping import totals
         from gallery.people import GalleryPart
 
         Registry.add(GalleryPart())
+        totals.connect()

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db.models import Count, Sum
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.parts import Entry, Fact, Part
-from gallery.models import Album, Image, Provenance, SavedSearch
-
-FILES = ("file", "thumb_small", "thumb_large")
+from gallery.keeping import emptying
+from gallery.models import Album, Image, Provenance, SavedSearch, StorageUse
 
 
 class GalleryPart(Part):
     def facts(self, people: Sequence[User]) -> Mapping[int, Sequence[Fact]]:
-        rows = (
-            Image.objects.filter(owner__in=people)
-            .values("owner_id")
-            .annotate(count=Count("pk"), size=Sum("bytes"))
-        )
+        rows = StorageUse.objects.filter(person__in=people)
         return {
-            row["owner_id"]: [
-                Fact("Pictures", str(row["count"])),
-                Fact("Storage", filesizeformat(row["size"])),
+            row.person_id: [
+                Fact("Pictures", str(row.pictures)),
+                Fact("Storage", filesizeformat(row.bytes)),
             ]
             for row in rows
         }
@@ -42,14 +36,11 @@ class GalleryPart(Part):
         ]
 
     def let_go(self, person: User) -> bool:
-        """Files first: rows without files are found again, files without rows not."""
+        """All of it goes the way of the trash: rows, files, sums."""
         rows = Image.objects.filter(owner=person)
-        for names in rows.values_list(*FILES).iterator(chunk_size=500):
-            for name in filter(None, names):
-                # Gone already, by a run of this task that was cut off.
-                with contextlib.suppress(FileNotFoundError):
-                    default_storage.delete(name)
-        return True
+        rows.filter(deleted_at=None).update(deleted_at=timezone.now())
+        emptying.empty(person)
+        return not rows.exists()
 
     def export(self, person: User) -> Iterator[Entry]:
         rows = Image.objects.filter(owner=person).prefetch_related("tags")

@@ -9,7 +9,15 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.parts import Registry
-        from generation import sockets  # noqa: F401 - hears of sessions that end
+        from gallery import uploading
+        from gallery.keeping import quota
+        from generation import (
+            facts,
+            sockets,  # noqa: F401 - hears of sessions that end
+        )
+        from generation.keeping import quotas
         from generation.people import GenerationPart
 
         Registry.add(GenerationPart())
+        quota.use(quotas)
+        uploading.read_with(facts.fill)

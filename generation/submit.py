@@ -124,6 +124,8 @@ def _check(owner: User, jobs: Sequence[Job]) -> None:
     _check_models(owner, jobs)
     try:
         usage.check(owner, jobs)
+    except usage.NoRoom as exc:
+        raise Invalid({"storage": str(exc)}) from exc
     except usage.NeverFits as exc:
         raise Invalid({"count": str(exc)}) from exc
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from django.core.cache import cache
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from gallery.keeping import disks
+from gallery.storage import S3, homes
+from gallery.storage_s3 import StorageAway
 from generation.models import Server
 
 
@@ -20,7 +25,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     reasons = [reason for check in CHECKS if (reason := check())]
     status = 503 if reasons else 200
-    return JsonResponse({"ready": not reasons, "reasons": reasons}, status=status)
+    told = {"ready": not reasons, "reasons": reasons, "warnings": _warnings()}
+    return JsonResponse(told, status=status)
 
 
 def _database() -> str | None:
@@ -39,11 +45,31 @@ def _broker() -> str | None:
 
 
 def _storage() -> str | None:
-    try:
-        default_storage.exists("readyz")
-    except Exception as exc:  # each storage library has its own errors
-        return f"The storage does not answer ({type(exc).__name__})."
+    """The folders on this machine. Without the bucket the pages still work, and what
+    is made waits in the spool: a warning, no reason to send people elsewhere.
+    """
+    here = homes()
+    for home in (here.local, here.spool):
+        try:
+            folder = Path(home.location)
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"readyz")
+        except OSError as exc:
+            return f"A folder for files can't be written ({exc.strerror})."
     return None
+
+
+def _warnings() -> list[str]:
+    """What somebody should look at, though the site works."""
+    found = [disk.sentence for disk in disks.low()]
+    here = homes()
+    if here.primary == S3:
+        try:
+            here.bucket.exists("readyz")
+        except StorageAway as exc:
+            found.append(f"{exc} Files wait in the spool.")
+    return found
 
 
 def _servers() -> str | None:

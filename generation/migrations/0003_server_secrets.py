@@ -7,7 +7,7 @@ import accounts.secrets
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0001_initial"),
+        ("generation", "0002_storage"),
     ]
 
     operations = [

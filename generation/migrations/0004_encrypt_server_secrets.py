@@ -10,6 +10,6 @@ def encrypt(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0002_server_secrets")]
+    dependencies = [("generation", "0003_server_secrets")]
 
     operations = [migrations.RunPython(encrypt, migrations.RunPython.noop)]
