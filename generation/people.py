@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.parts import Entry, Fact, Part
+from gallery.storage import homes
 from generation import submit, usage
 from generation.models import Attempt, GroupLimits, Job, PersonLimits
 from generation.models.job import AttemptState
@@ -86,7 +87,7 @@ class GenerationPart(Part):
         held = Attempt.objects.filter(job__owner=person)
         if held.exclude(state=AttemptState.ENDED).exists():
             return False
-        _delete_folder(submit.input_folder(person).rstrip("/"))
+        homes().delete_folder(submit.input_folder(person))
         return True
 
     def export(self, person: User) -> Iterator[Entry]:
@@ -102,12 +103,10 @@ class GenerationPart(Part):
         yield Entry("presets.json", _json(kept))
         lists = {row.name: row.lines() for row in person.word_lists.all()}
         yield Entry("word-lists.json", _json(lists))
-        folder = submit.input_folder(person)
-        for name in _listed(folder):
+        for name in _listed(submit.input_folder(person)):
             with contextlib.suppress(OSError):
-                yield Entry(
-                    f"uploads/{name}", default_storage.open(folder + name, "rb")
-                )
+                content = default_storage.open(name, "rb")
+                yield Entry(f"uploads/{name.rpartition('/')[2]}", content)
 
 
 def _minutes(spent: timedelta | None) -> str:
@@ -132,13 +131,8 @@ def _job(job: Job) -> dict[str, Any]:
 
 
 def _listed(folder: str) -> list[str]:
-    try:
-        return default_storage.listdir(folder)[1]
-    except OSError:
-        return []
-
-
-def _delete_folder(folder: str) -> None:
-    for name in _listed(folder):
-        with contextlib.suppress(FileNotFoundError):
-            default_storage.delete(f"{folder}/{name}")
+    """The names in this folder, in whichever homes they are."""
+    here = homes()
+    known = (here.spool, here.local, here.s3)
+    found = {f.name for home in known if home is not None for f in home.walk(folder)}
+    return sorted(found)
