@@ -9,8 +9,11 @@ class GalleryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts.parts import Registry
         from gallery.keeping import totals
+        from gallery.people import GalleryPart
 
+        Registry.add(GalleryPart())
         totals.connect()
         from gallery.search import schema
 

@@ -8,10 +8,16 @@ class GenerationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts.parts import Registry
         from gallery import uploading
         from gallery.keeping import quota
-        from generation import facts
+        from generation import (
+            facts,
+            sockets,  # noqa: F401 - hears of sessions that end
+        )
         from generation.keeping import quotas
+        from generation.people import GenerationPart
 
+        Registry.add(GenerationPart())
         quota.use(quotas)
         uploading.read_with(facts.fill)

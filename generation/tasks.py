@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import wraps
 
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
+from accounts.periodic import once_a_minute
 from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
 from gallery.storage_s3 import StorageAway
@@ -35,18 +34,6 @@ SAVE_LEASE = timedelta(seconds=15)
 LOST_AFTER = timedelta(seconds=10)
 MAX_SAVE_TRIES = 30
 MAX_DELAY = 600
-
-
-def once_a_minute(task: Callable[[], None]) -> Callable[[], None]:
-    """A periodic task once, however many consumers there are to queue it."""
-
-    @wraps(task)
-    def guarded() -> None:
-        minute = int(timezone.now().timestamp() // 60)
-        if cache.add(f"periodic:{task.__name__}:{minute}", 1, timeout=120):
-            task()
-
-    return guarded
 
 
 def _saving() -> QuerySet[Attempt]:

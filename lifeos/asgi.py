@@ -18,6 +18,7 @@ from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
 from lifeos import pressure  # noqa: E402
+from lifeos.origin import SameOrigin  # noqa: E402
 
 pressure.install()
 
@@ -25,7 +26,9 @@ application = ProtocolTypeRouter(
     {
         "http": django_application,
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+            SameOrigin(
+                AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+            )
         ),
     }
 )

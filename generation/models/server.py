@@ -14,6 +14,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
+from accounts.secrets import EncryptedJSONField
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
 from generation.kept import Kept
@@ -78,7 +79,7 @@ class Server(models.Model):
     auth_kind = models.CharField(
         max_length=10, choices=AuthKind.choices, default=AuthKind.NONE
     )
-    auth_secret = models.JSONField(default=dict, blank=True)
+    auth_secret = EncryptedJSONField(default=dict, blank=True)
     max_in_flight = models.PositiveSmallIntegerField(
         default=2,
         validators=[MinValueValidator(1)],
