@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Query, Router, Schema
 
+from accounts.access import MANAGE, READ
 from accounts.errors import NotFound
 from accounts.http import person
 from accounts.paging import newest_first
@@ -126,7 +127,7 @@ def _image(request: HttpRequest, image_id: UUID) -> Image:
     return image
 
 
-@router.get("/images", response=ImagesOut)
+@router.get("/images", auth=READ, response=ImagesOut)
 def list_images(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=500)] = "",
@@ -141,7 +142,7 @@ def list_images(
     return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
 
 
-@router.get("/images/{image_id}", response=ImageWholeOut)
+@router.get("/images/{image_id}", auth=READ, response=ImageWholeOut)
 def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
     """A picture of mine, and how it was made."""
     image = _image(request, image_id)
@@ -152,13 +153,13 @@ def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
     )
 
 
-@router.delete("/images/{image_id}", response={204: None})
+@router.delete("/images/{image_id}", auth=MANAGE, response={204: None})
 def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
     _image(request, image_id).delete_softly()
     return 204, None
 
 
-@router.get("/images/{image_id}/file", response={200: bytes})
+@router.get("/images/{image_id}/file", auth=READ, response={200: bytes})
 def get_file(
     request: HttpRequest, image_id: UUID, download: bool = False
 ) -> HttpResponseBase:
@@ -174,7 +175,7 @@ def get_file(
     )
 
 
-@router.get("/images/{image_id}/thumbnail", response={200: bytes})
+@router.get("/images/{image_id}/thumbnail", auth=READ, response={200: bytes})
 def get_thumbnail(
     request: HttpRequest, image_id: UUID, large: bool = False
 ) -> HttpResponseBase:

@@ -11,6 +11,7 @@ from lifeos.api import api
 urlpatterns = [
     path("", include("generation.urls")),
     path("gallery/", include("gallery.urls")),
+    path("accounts/", include("accounts.urls_api")),
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/", api.urls),
