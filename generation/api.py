@@ -203,7 +203,15 @@ def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
 
 
 @router.get("/jobs/{job_id}", auth=READ, response=JobOut)
-def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+def get_job(
+    request: HttpRequest,
+    job_id: UUID,
+    wait: Annotated[int, Query(ge=0, le=50)] = 0,
+) -> JobOut:
+    """My job. With `wait`, the answer comes when it is over, or after so many seconds.
+
+    The waiting itself is in lifeos/longpoll.py.
+    """
     return job_out(_job(request, job_id))
 
 

@@ -15,6 +15,7 @@ from accounts.rates import TooFast
 from gallery.api import router as gallery
 from generation.api import remakes
 from generation.api import router as generation
+from generation.api_own import router as own
 from generation.submit import Invalid
 from generation.usage import TooMany
 
@@ -26,6 +27,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("/comfyui", generation)
+api.add_router("/comfyui", own)
 api.add_router("/gallery", gallery)
 api.add_router("/gallery", remakes)
 

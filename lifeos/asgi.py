@@ -17,10 +17,11 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
+from lifeos.longpoll import LongPoll  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": LongPoll(django_application),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
         ),

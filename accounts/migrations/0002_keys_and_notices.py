@@ -8,54 +8,132 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='NoticeSettings',
+            name="NoticeSettings",
             fields=[
-                ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='notice_settings', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('mail_after_minutes', models.PositiveIntegerField(blank=True, help_text='e-mail for jobs that ran at least so long; empty: none', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1440)])),
+                (
+                    "person",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="notice_settings",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "mail_after_minutes",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="e-mail for jobs that ran at least so long; empty: none",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1440),
+                        ],
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('prefix', models.CharField(help_text='to tell it from others', max_length=11)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('scopes', models.JSONField(default=list)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires', models.DateTimeField(blank=True, null=True)),
-                ('revoked', models.DateTimeField(blank=True, null=True)),
-                ('last_used', models.DateTimeField(blank=True, null=True)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "prefix",
+                    models.CharField(help_text="to tell it from others", max_length=11),
+                ),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("scopes", models.JSONField(default=list)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires", models.DateTimeField(blank=True, null=True)),
+                ("revoked", models.DateTimeField(blank=True, null=True)),
+                ("last_used", models.DateTimeField(blank=True, null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created', '-pk'],
-                'indexes': [models.Index(fields=['owner', '-created'], name='api_key_list')],
+                "ordering": ["-created", "-pk"],
+                "indexes": [
+                    models.Index(fields=["owner", "-created"], name="api_key_list")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('done', 'Done'), ('failed', 'Failed'), ('info', 'Information'), ('warning', 'Warning')], default='info', max_length=8)),
-                ('title', models.CharField(max_length=200)),
-                ('text', models.CharField(blank=True, max_length=500)),
-                ('url', models.CharField(blank=True, max_length=300)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now)),
-                ('read', models.DateTimeField(blank=True, null=True)),
-                ('mail_due', models.DateTimeField(blank=True, null=True)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("info", "Information"),
+                            ("warning", "Warning"),
+                        ],
+                        default="info",
+                        max_length=8,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("text", models.CharField(blank=True, max_length=500)),
+                ("url", models.CharField(blank=True, max_length=300)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now)),
+                ("read", models.DateTimeField(blank=True, null=True)),
+                ("mail_due", models.DateTimeField(blank=True, null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notices",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'indexes': [models.Index(fields=['person', '-id'], name='notice_list'), models.Index(condition=models.Q(('read', None)), fields=['person'], name='notice_unread'), models.Index(condition=models.Q(('mail_due__isnull', False)), fields=['mail_due'], name='notice_mail_due')],
+                "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["person", "-id"], name="notice_list"),
+                    models.Index(
+                        condition=models.Q(("read", None)),
+                        fields=["person"],
+                        name="notice_unread",
+                    ),
+                    models.Index(
+                        condition=models.Q(("mail_due__isnull", False)),
+                        fields=["mail_due"],
+                        name="notice_mail_due",
+                    ),
+                ],
             },
         ),
     ]
