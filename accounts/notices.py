@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from accounts.models import Notice
@@ -22,11 +23,18 @@ def tell(
     kind: str = Notice.Kind.INFO,
     text: str = "",
     url: str = "",
+    key: str | None = None,
     mail_due: datetime | None = None,
 ) -> Notice:
-    """Part of the caller's transaction; open pages hear of it on commit."""
+    """Part of the caller's transaction; open pages hear of it on commit.
+
+    `key` names what it is about: an older notice of the same makes room for it.
+    """
+    if key is not None:
+        Notice.objects.filter(person=person_id, key=key).delete()
     notice = Notice.objects.create(
         person_id=person_id,
+        key=key,
         kind=kind,
         title=title[:200],
         text=text[:500],
@@ -64,9 +72,11 @@ def mark_read(person_id: int, *pks: int) -> int:
     return count
 
 
-def forget_old(person_id: int) -> None:
-    """Keep the newest KEPT of theirs."""
-    rows = Notice.objects.filter(person=person_id)
-    oldest = rows.order_by("-pk").values_list("pk", flat=True)[KEPT : KEPT + 1]
-    for pk in list(oldest):
-        rows.filter(pk__lte=pk).delete()
+def forget_old() -> None:
+    """Keep the newest KEPT of each person."""
+    counted = Notice.objects.order_by().values("person").annotate(count=Count("pk"))
+    many = counted.filter(count__gt=KEPT).values_list("person", flat=True)
+    for person_id in list(many):
+        rows = Notice.objects.filter(person=person_id).order_by("-pk")
+        newest_forgotten = rows.values_list("pk", flat=True)[KEPT]
+        rows.filter(pk__lte=newest_forgotten).delete()

@@ -34,6 +34,8 @@ class GenerateIn(Schema):
     priority: Priority = Priority.NORMAL
     # By parameter, the values of a grid: a job for each combination.
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
+    # Called when each of the jobs is over, as a webhook is.
+    callback_url: str = Field("", max_length=500)
 
 
 class QueuedOut(Schema):
@@ -144,6 +146,7 @@ def generate(
         priority=body.priority,
         swept=body.sweep,
         idempotency_key=idempotency_key,
+        callback_url=body.callback_url,
     )
     return Status(202, _queued(jobs))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from generation import cards, events
+from generation import bell, cards, events
 
 
 class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -29,6 +29,8 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.accept()
         for card in await cards.active(self.user):
             await self._show(card)
+        if await bell.has_unread(self.user):
+            await self._ring(0)
 
     async def disconnect(self, code: int) -> None:
         if not self.user.is_anonymous:
@@ -42,6 +44,14 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def job_changed(self, event: dict[str, Any]) -> None:
         for card in await cards.changed(self.user, event["job"]):
             await self._show(card)
+
+    async def notice_made(self, event: dict[str, Any]) -> None:
+        await self._ring(event["notice"])
+
+    async def _ring(self, notice_id: int) -> None:
+        message = await bell.message(self.user, notice_id)
+        if message is not None:
+            await self.send(text_data=message)
 
     async def _show(self, card: cards.Card) -> None:
         """Send each state once: several events may be read as one row."""

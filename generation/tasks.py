@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import wraps
 
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
+from accounts.periodic import once_a_minute
 from generation import results
+from generation.hooks import tasks as hook_tasks  # noqa: F401 - Huey finds them here
 from generation.models.job import Attempt, Job
 
 log = logging.getLogger(__name__)
@@ -31,18 +31,6 @@ SAVE_LEASE = timedelta(seconds=15)
 LOST_AFTER = timedelta(seconds=10)
 MAX_SAVE_TRIES = 30
 MAX_DELAY = 600
-
-
-def once_a_minute(task: Callable[[], None]) -> Callable[[], None]:
-    """A periodic task once, however many consumers there are to queue it."""
-
-    @wraps(task)
-    def guarded() -> None:
-        minute = int(timezone.now().timestamp() // 60)
-        if cache.add(f"periodic:{task.__name__}:{minute}", 1, timeout=120):
-            task()
-
-    return guarded
 
 
 def _saving() -> QuerySet[Attempt]:

@@ -10,12 +10,14 @@ from ninja.errors import ValidationError
 
 from accounts.access import READ, OutOfScope
 from accounts.errors import Conflict, NotFound
+from accounts.notice_api import router as notices
 from accounts.paging import BadCursor
 from accounts.rates import TooFast
 from gallery.api import router as gallery
 from generation.api import remakes
 from generation.api import router as generation
 from generation.api_own import router as own
+from generation.hooks.api import router as webhooks
 from generation.submit import Invalid
 from generation.usage import TooMany
 
@@ -30,6 +32,8 @@ api.add_router("/comfyui", generation)
 api.add_router("/comfyui", own)
 api.add_router("/gallery", gallery)
 api.add_router("/gallery", remakes)
+api.add_router("/webhooks", webhooks)
+api.add_router("/notices", notices)
 
 
 def _answer(

@@ -142,6 +142,8 @@ HEADLESS_JWT_PRIVATE_KEY = env.text("LIFEOS_JWT_KEY") or env.secret_file(
 LIFEOS_API_READS_PER_MINUTE = env.integer("LIFEOS_API_READS_PER_MINUTE", 600)
 LIFEOS_API_GENERATES_PER_MINUTE = env.integer("LIFEOS_API_GENERATES_PER_MINUTE", 60)
 LIFEOS_API_CHANGES_PER_MINUTE = env.integer("LIFEOS_API_CHANGES_PER_MINUTE", 120)
+# Where people reach it, for links in e-mails: https://life.example.org
+LIFEOS_URL = next(iter(env.http_urls("LIFEOS_URL")), "")
 # Networks and hosts that webhooks may call although they are not public.
 LIFEOS_WEBHOOK_ALLOW = env.words("LIFEOS_WEBHOOK_ALLOW")
 # Encrypts secrets at rest; the first encrypts, all decrypt.

@@ -38,6 +38,8 @@ class Notice(models.Model):
     text = models.CharField(max_length=500, blank=True)
     # A page of ours, without the host.
     url = models.CharField(max_length=300, blank=True)
+    # What it is about: told of the same again, the row is made anew.
+    key = models.CharField(max_length=60, null=True, blank=True)  # noqa: DJ001 - null: any number without one
     created = models.DateTimeField(default=timezone.now)
     read = models.DateTimeField(null=True, blank=True)
     mail_due = models.DateTimeField(null=True, blank=True)
@@ -46,6 +48,9 @@ class Notice(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["person", "key"], name="notice_key_once")
+        ]
         indexes = [
             models.Index(fields=["person", "-id"], name="notice_list"),
             models.Index(
