@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
 from ninja.errors import ValidationError
 
 from accounts.access import READ, OutOfScope
@@ -20,8 +19,9 @@ from generation.api_own import router as own
 from generation.hooks.api import router as webhooks
 from generation.submit import Invalid
 from generation.usage import TooMany
+from lifeos.openapi import DocumentedApi
 
-api = NinjaAPI(
+api = DocumentedApi(
     title="Life-OS",
     version="1",
     # What says nothing else; a test asks every operation to say it.
