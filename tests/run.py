@@ -19,7 +19,10 @@ PYTEST = [str(BIN / "python"), "-m", "pytest", "-q"]
 MANAGE = [str(BIN / "python"), "manage.py"]
 ON_SERVICES = [str(BIN / "python"), "-m", "tests.with_services", "pytest", "-q"]
 OUTSIDE = ["--ignore=tests/browser", "--ignore=tests/faults"]
-ON_ROWS = [f"tests/{name}" for name in ("accounts", "api", "gallery", "generation")]
+ON_ROWS = [
+    f"tests/{name}" for name in ("access", "accounts", "api", "gallery", "generation")
+]
+APPS = ["accounts", "gallery", "generation", "lifeos"]
 # So many parts at once: most of them wait for servers and clocks.
 AT_ONCE = 3
 # Settings as a deployment behind TLS has them, for `check --deploy`.
@@ -36,6 +39,7 @@ PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
         ([str(BIN / "ruff"), "format", "--check", "."], {}),
         ([str(BIN / "ruff"), "check", "."], {}),
         ([str(BIN / "mypy")], {}),
+        ([str(BIN / "bandit"), "-q", "-ll", "-r", *APPS], {}),
         ([*MANAGE, "makemigrations", "--check", "--dry-run"], {}),
         ([*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], DEPLOYED),
     ],
