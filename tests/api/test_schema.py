@@ -8,8 +8,9 @@ import os
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -57,7 +58,18 @@ OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 
 
 @pytest.fixture
-def scene(db, settings):
+def one_connection(db):
+    """Requests would close it, with the test's transaction; Django's client does so."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def scene(one_connection, settings):
     """The owner's things are the other person's; the caller has some, too."""
     for name in ("READS", "GENERATES", "CHANGES"):
         setattr(settings, f"LIFEOS_API_{name}_PER_MINUTE", 0)
