@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from ninja.security import APIKeyHeader, HttpBearer, SessionAuth
 
 from accounts import rates
-from accounts.models import ApiKey, Scope, User
+from accounts.models import ApiKey, Scope, User, rights_of
 from accounts.models.keys import MARK
 
 
@@ -30,8 +30,18 @@ class OutOfScope(Exception):
         super().__init__(f"This key lacks the scope “{scope}”.")
 
 
+class NotAllowed(Exception):
+    """The person's groups do not let them use the API."""
+
+    def __init__(self) -> None:
+        super().__init__("You may not use the API. Ask who administers this place.")
+
+
 class _Scoped:
     """What all ways in have in common: the operation's scope, and the rate."""
+
+    # A page's own calls are not what groups may be denied.
+    for_scripts = True
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -40,6 +50,8 @@ class _Scoped:
     def admit(self, request: HttpRequest, user: Any, key: ApiKey | None = None) -> Any:
         if not isinstance(user, User) or not user.is_active:
             return None
+        if self.for_scripts and not rights_of(user).api:
+            raise NotAllowed
         request.user = user
         rates.charge(request, user, key, self.scope)
         return key or user
@@ -82,6 +94,8 @@ class BrowserSession(_Scoped, SessionAuth):
     """A page's own session, with its CSRF token; never beside a token of a script's:
     one that has run out is a 401, not a missing CSRF token.
     """
+
+    for_scripts = False
 
     def __call__(self, request: HttpRequest) -> Any:
         if "Authorization" in request.headers or "X-Session-Token" in request.headers:

@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from accounts import audit
 from accounts.http import PersonRequest
-from accounts.models import ApiKey, Scope, User
+from accounts.models import ApiKey, Scope, User, rights_of
 from accounts.models.keys import MAX_KEYS
 
 SHOWN_ENDED = 10
@@ -76,10 +77,13 @@ def key_list(request: PersonRequest) -> HttpResponse:
     """All of one's keys; POST makes one, and its answer alone shows the secret."""
     form = KeyForm(request.POST if request.method == "POST" else None)
     made, token = None, ""
+    allowed = rights_of(request.user).api
     if request.method == "POST" and form.is_valid():
-        issued = form.issue(request.user)
-        if issued:
+        if not allowed:
+            form.add_error(None, "Your groups may not use the API.")
+        elif issued := form.issue(request.user):
             made, token = issued
+            audit.record(request, "key.made", made, scopes=made.scopes)
             form = KeyForm()
     own = request.user.api_keys.all()
     usable = own.usable()
@@ -89,7 +93,7 @@ def key_list(request: PersonRequest) -> HttpResponse:
         "token": token,
         "keys": usable,
         "ended": own.exclude(pk__in=usable.values("pk"))[:SHOWN_ENDED],
-        "most": MAX_KEYS,
+        "allowed": allowed,
     }
     status = 422 if form.errors else 200
     return render(request, "accounts/keys.html", context, status=status)
@@ -100,5 +104,6 @@ def key_list(request: PersonRequest) -> HttpResponse:
 def revoke_key(request: PersonRequest, pk: int) -> HttpResponse:
     key = get_object_or_404(request.user.api_keys, pk=pk)
     key.revoke()
+    audit.record(request, "key.revoked", key)
     messages.success(request, f"The key “{key.name}” is refused from now on.")
     return redirect("accounts:keys")

@@ -169,9 +169,14 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class PersonAdmin(UserAdmin[User]):
-    """The person, and what they may use."""
+    """The person, and what they may use; deleted at /people/, with their files."""
 
     inlines = (PersonLimitsInline,)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: User | None = None
+    ) -> bool:
+        return False
 
 
 @admin.register(Group)

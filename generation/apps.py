@@ -9,6 +9,12 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import notices
-        from generation import events
+        from accounts.parts import Registry
+        from generation import (
+            events,
+            sockets,  # noqa: F401 - hears of sessions that end
+        )
+        from generation.people import GenerationPart
 
+        Registry.add(GenerationPart())
         notices.LISTENERS.append(events.announce_notice)

@@ -15,13 +15,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import person
+from accounts.http import person, staff
 from generation import drafting, editing, importing, offers
 from generation.comfy.discover import Found, discover
 from generation.editing import Row
 from generation.forms import GenerateForm
 from generation.models import Job, Version, Workflow
-from generation.operate import log_deed, staff
+from generation.operate import log_deed
 from generation.template_pages import get_template
 from generation.usage import TooMany
 

@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
-from accounts.models import User
+from accounts.models import User, rights_of
 from generation import media, offers, outlook, parameters, sweep
 from generation.fields import FILES, Kind, Parameter
 from generation.models import Job, Server, Version
@@ -54,7 +54,7 @@ class GenerateForm(forms.Form):
     ) -> None:
         self.version, self.workflow, self.owner = version, version.workflow, owner
         self.parameters = offers.parameters_of(version)
-        self.choices = offers.choices_of(version)
+        self.choices = offers.choices_of(version, rights_of(owner))
         super().__init__(data, uploads, initial=dict(initial or {}))  # type: ignore[arg-type]
         for parameter in self.parameters:
             self.fields[parameter.name] = self._field(parameter)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from accounts.models import Rights
 from generation.comfy.catalog import Catalog
+from generation.comfy.graph import MODEL_SUFFIXES
 from generation.fields import FILES, Kind, Parameter
 from generation.models import Server, Version
 from generation.models.server import parsed_catalog
@@ -25,12 +27,30 @@ def catalogs() -> list[Catalog]:
     return [parsed_catalog(str(digest)) for digest in dict.fromkeys(digests)]
 
 
-def choices_of(version: Version) -> Choices:
+def choices_of(version: Version, rights: Rights | None = None) -> Choices:
     """A function from a parameter to the values that some server offers.
 
-    None where it is no choice, or where no server has told yet.
+    None where it is no choice, or where no server has told yet. With `rights`: without
+    the models that this person may not use.
     """
-    return choices_in(version, catalogs())
+    choices = choices_in(version, catalogs())
+    return within_rights(choices, rights) if rights and rights.models else choices
+
+
+def within_rights(choices: Choices, rights: Rights) -> Choices:
+    """The same choices without forbidden model files."""
+
+    def allowed(parameter: Parameter) -> Sequence[str] | None:
+        found = choices(parameter)
+        if found is None:
+            return None
+        return [
+            name
+            for name in found
+            if not name.lower().endswith(MODEL_SUFFIXES) or rights.may_use(name)
+        ]
+
+    return allowed
 
 
 def choices_in(version: Version, known: Sequence[Catalog]) -> Choices:

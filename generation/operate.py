@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.views.decorators import staff_member_required
 from django.db.models import Count, Model, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import person
+from accounts.http import person, staff
 from generation import offers, outlook
 from generation.models import Attempt, Job, QueueState, Server, Version
 from generation.models.job import AttemptState, JobStatus
 from generation.wake import wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    View = Callable[..., HttpResponse]
-
-
-def staff(view: View) -> View:
-    """Strangers sign in first; for people who do not administer it does not exist."""
-    checked = staff_member_required(view, login_url="account_login")
-
-    @wraps(view)
-    def seen(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.user.is_authenticated and not request.user.is_staff:
-            # To sign in would lead straight back here.
-            raise Http404
-        return checked(request, *args, **kwargs)
-
-    return seen
+    from collections.abc import Sequence
 
 
 def log_deed(request: HttpRequest, thing: Model, what: str) -> None:
-    """Write it to the administration's log, where all such deeds are."""
+    """Write it to the administration's log; `accounts.receivers` hands it to audit."""
     LogEntry.objects.log_actions(
         person(request).pk,
         type(thing)._default_manager.filter(pk=thing.pk),

@@ -13,9 +13,10 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounts import guard
-from accounts.models import User
+from accounts.models import User, rights_of
 from gallery.models import Image
 from generation import events, offers, outlook, parameters, sweep, usage, wildcards
+from generation.comfy.graph import models as models_of
 from generation.fields import FILES, TEXTS, Kind, Parameter
 from generation.models import Job, Version
 from generation.wake import wake
@@ -68,6 +69,8 @@ def submit(
         return jobs
 
     if callback_url:
+        if not rights_of(owner).webhooks:
+            raise Invalid({"callback_url": "Your groups may not use webhooks."})
         try:
             guard.check_url(callback_url)
         except guard.Refused as exc:
@@ -130,10 +133,25 @@ def _lock(owner: User) -> None:
 
 
 def _check(owner: User, jobs: Sequence[Job]) -> None:
+    _check_models(owner, jobs)
     try:
         usage.check(owner, jobs)
     except usage.NeverFits as exc:
         raise Invalid({"count": str(exc)}) from exc
+
+
+def _check_models(owner: User, jobs: Sequence[Job]) -> None:
+    """By the graph as it is sent, whatever the form or the template had in it."""
+    rights = rights_of(owner)
+    if not rights.models:
+        return
+    for job in jobs:
+        for name in models_of(job.graph):
+            if rights.may_use(name):
+                continue
+            named = [key for key, value in job.parameters.items() if value == name]
+            sentence = f"Your group may not use {name}."
+            raise Invalid({named[0] if named else "template": sentence})
 
 
 def _known(owner: User, key: str) -> list[Job]:

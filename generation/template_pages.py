@@ -15,13 +15,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import PersonRequest, person
+from accounts.http import PersonRequest, person, staff
 from gallery import files
 from generation import bundles, comparing, editing, importing
 from generation.comfy.convert import NodeProblem, Unconvertible
 from generation.details import DetailsForm
 from generation.models import Server, Version, Workflow
-from generation.operate import log_deed, staff
+from generation.operate import log_deed
 
 MAX_FILES = 20
 MAX_NAMED = 50

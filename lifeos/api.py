@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja.errors import ValidationError
 
-from accounts.access import READ, OutOfScope
+from accounts.access import READ, NotAllowed, OutOfScope
 from accounts.errors import Conflict, NotFound
 from accounts.notice_api import router as notices
 from accounts.paging import BadCursor
@@ -66,8 +66,9 @@ def too_fast(request: HttpRequest, exc: TooFast) -> HttpResponse:
     return response
 
 
+@api.exception_handler(NotAllowed)
 @api.exception_handler(OutOfScope)
-def out_of_scope(request: HttpRequest, exc: OutOfScope) -> HttpResponse:
+def out_of_scope(request: HttpRequest, exc: Exception) -> HttpResponse:
     return _answer(request, 403, str(exc))
 
 

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+
+
+class AdminConfig(DjangoAdminConfig):
+    """The administration, behind the second factor where staff need one."""
+
+    default_site = "accounts.admin_site.Site"
 
 
 class LifeosConfig(AppConfig):

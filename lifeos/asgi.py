@@ -18,12 +18,15 @@ from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
 from lifeos.longpoll import LongPoll  # noqa: E402
+from lifeos.origin import SameOrigin  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": LongPoll(django_application),
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+            SameOrigin(
+                AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+            )
         ),
     }
 )

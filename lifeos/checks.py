@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,39 @@ def check_scale_out(
             )
         ]
     return []
+
+
+@register(deploy=True)
+def check_second_factor(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    if settings.LIFEOS_STAFF_2FA:
+        return []
+    return [
+        Warning(
+            "A password alone opens the pages for administrators.",
+            hint="Set LIFEOS_STAFF_2FA=True: staff then need a second factor.",
+            id="lifeos.W006",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_trusted_networks(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """A network as wide as the world believes anybody's headers."""
+    if settings.LIFEOS_TRUSTED_LOGIN == "off":
+        return []
+    wide = [n for n in settings.TRUSTED_PROXIES if ip_network(n).num_addresses > 65536]
+    return [
+        Warning(
+            f"LIFEOS_TRUSTED_PROXIES holds the wide network {network}.",
+            hint="Name the addresses of your proxies alone.",
+            id="lifeos.W007",
+        )
+        for network in wide
+    ]
 
 
 @register(deploy=True)

@@ -6,7 +6,8 @@ Every reader stops the start with a sentence that says what to write instead.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -123,6 +124,87 @@ def email() -> dict[str, Any]:
         return {k: v for k, v in config.items() if k.startswith("EMAIL_") and v}
 
     return _read("EMAIL_URL", default, parse, wanted)
+
+
+# Who may sign people in besides ourselves: (module of allauth, origins of its forms).
+PROVIDERS = {
+    "GOOGLE": ("google", "https://accounts.google.com"),
+    "GITHUB": ("github", "https://github.com"),
+    "GITLAB": ("gitlab", "https://gitlab.com"),
+    "MICROSOFT": ("microsoft", "https://login.microsoftonline.com"),
+    "DISCORD": ("discord", "https://discord.com"),
+}
+
+
+def social() -> tuple[list[str], dict[str, Any], list[str]]:
+    """(allauth's modules, their settings, origins that forms may lead to)."""
+    names: list[str] = []
+    origins: list[str] = []
+    found: dict[str, dict[str, Any]] = {}
+    for word, (module, origin) in PROVIDERS.items():
+        client = _client(f"LIFEOS_{word}")
+        if client is None:
+            continue
+        names.append(module)
+        origins.append(origin)
+        found[module] = {"APPS": [client]}
+        if module == "microsoft":
+            found[module]["TENANT"] = text("LIFEOS_MICROSOFT_TENANT", "organizations")
+    client = _client("LIFEOS_OIDC")
+    if client is not None:
+        issuer = http_urls("LIFEOS_OIDC_ISSUER")
+        if len(issuer) != 1:
+            message = "LIFEOS_OIDC_CLIENT_ID needs one LIFEOS_OIDC_ISSUER."
+            raise ImproperlyConfigured(message)
+        names.append("openid_connect")
+        parts = urlsplit(issuer[0])
+        origins.append(f"{parts.scheme}://{parts.netloc}")
+        client |= {
+            "provider_id": "oidc",
+            "name": text("LIFEOS_OIDC_NAME", "Single sign-on"),
+        }
+        client["settings"] = {"server_url": issuer[0], "oauth_pkce_enabled": True}
+        found["openid_connect"] = {"APPS": [client]}
+        origins += words("LIFEOS_OIDC_FORM_ORIGINS")
+    return names, found, origins
+
+
+def _client(prefix: str) -> dict[str, Any] | None:
+    """The client that we are at a provider; None where nothing is set."""
+    client, secret = text(f"{prefix}_CLIENT_ID"), text(f"{prefix}_CLIENT_SECRET")
+    if not client and not secret:
+        return None
+    if not client or not secret:
+        message = f"{prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET go together."
+        raise ImproperlyConfigured(message)
+    return {"client_id": client, "secret": secret, "key": ""}
+
+
+def networks(name: str) -> list[str]:
+    """Addresses and networks, as in 127.0.0.1,10.0.0.0/8."""
+
+    def split(raw: str) -> list[str]:
+        named = [word.strip() for word in raw.split(",") if word.strip()]
+        return [str(ip_network(word)) for word in named]
+
+    return _read(name, [], split, "use addresses or networks as in 10.0.0.0/8")
+
+
+def check_trusted_login(given: Mapping[str, Any]) -> None:
+    """Half a set-up would let nobody in, or anybody."""
+    kind = given["LIFEOS_TRUSTED_LOGIN"]
+    if kind == "off":
+        return
+    if not given["TRUSTED_PROXIES"]:
+        message = f"LIFEOS_TRUSTED_LOGIN={kind} needs LIFEOS_TRUSTED_PROXIES."
+        raise ImproperlyConfigured(message)
+    team = given["LIFEOS_CLOUDFLARE_TEAM"]
+    if kind == "cloudflare" and not (team and given["LIFEOS_CLOUDFLARE_AUD"]):
+        message = "LIFEOS_TRUSTED_LOGIN=cloudflare needs LIFEOS_CLOUDFLARE_TEAM and"
+        raise ImproperlyConfigured(f"{message} LIFEOS_CLOUDFLARE_AUD.")
+    if kind == "cloudflare" and ("/" in team or "." not in team):
+        message = "LIFEOS_CLOUDFLARE_TEAM is a name like team.cloudflareaccess.com."
+        raise ImproperlyConfigured(message)
 
 
 def secret_file(path: Path, make: Callable[[], str]) -> str:

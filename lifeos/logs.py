@@ -76,5 +76,8 @@ class RequestIdMiddleware:
     ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         given = request.headers.get("X-Request-ID", "")
         plain = len(given) <= 64 and given.replace("-", "").isalnum()
-        request_id.set(given if given and plain else uuid.uuid4().hex)
+        chosen = given if given and plain else uuid.uuid4().hex
+        request_id.set(chosen)
+        # For what must not import this: the audit log keeps it with each event.
+        request.request_id = chosen  # type: ignore[attr-defined]
         return self.get_response(request)

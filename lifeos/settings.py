@@ -40,6 +40,7 @@ DATABASES = {"default": env.database(DATA)}
 REDIS_URL = env.text("REDIS_URL")
 COMFYUI_URLS = env.http_urls("COMFYUI_URL")
 LIFEOS_SIGNUP = env.choice("LIFEOS_SIGNUP", ["closed", "invite", "open"], "closed")
+LIFEOS_SIGNUP_APPROVAL = env.boolean("LIFEOS_SIGNUP_APPROVAL", True)
 LIFEOS_STORAGE = env.choice("LIFEOS_STORAGE", ["local", "s3"], "local")
 
 INSTALLED_APPS = [
@@ -51,8 +52,10 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
-    "django.contrib.admin",
+    "lifeos.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -77,8 +80,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.HeadersMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.TrustedLoginMiddleware",
+    "accounts.middleware.LastSeenMiddleware",
+    "accounts.middleware.ImpersonationMiddleware",
     "accounts.rates.RateHeaders",
 ]
 ROOT_URLCONF = "lifeos.urls"
@@ -93,6 +99,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.signup.context",
             ]
         },
     }
@@ -120,13 +127,52 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_VERIFICATION = LIFEOS_EMAIL_VERIFICATION = env.choice(
+    "LIFEOS_EMAIL_VERIFICATION", ["none", "optional", "mandatory"], "optional"
+)
+# Whether an address has an account here is told to nobody.
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Life-OS] "
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SIGNUP_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 HEADLESS_ENABLED = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
 # Without it a token would stay good after sign-out or deactivation.
 HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+USERSESSIONS_TRACK_ACTIVITY = False  # LastSeenMiddleware writes less often
+
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Life-OS"
+MFA_TOTP_TOLERANCE = 1
+# Without a mail server no address is ever proven; a second factor is worth more.
+MFA_ALLOW_UNVERIFIED_EMAIL = LIFEOS_EMAIL_VERIFICATION != "mandatory"
+LIFEOS_STAFF_2FA = env.boolean("LIFEOS_STAFF_2FA", False)
+
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAdapter"
+SOCIAL_NAMES, SOCIALACCOUNT_PROVIDERS, SOCIAL_ORIGINS = env.social()
+INSTALLED_APPS += [f"allauth.socialaccount.providers.{n}" for n in SOCIAL_NAMES]
+# An account is taken over only by an address that is proven on both sides.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_STORE_TOKENS = False
+
+# Proxies that sign people in; their own address counts, no header.
+TRUSTED_PROXIES = env.networks("LIFEOS_TRUSTED_PROXIES")
+LIFEOS_TRUSTED_LOGIN = env.choice(
+    "LIFEOS_TRUSTED_LOGIN", ["off", "cloudflare", "tailscale"], "off"
+)
+LIFEOS_TRUSTED_LOGIN_CREATES = env.boolean("LIFEOS_TRUSTED_LOGIN_CREATES", False)
+LIFEOS_CLOUDFLARE_TEAM = env.text("LIFEOS_CLOUDFLARE_TEAM")
+LIFEOS_CLOUDFLARE_AUD = env.text("LIFEOS_CLOUDFLARE_AUD")
+env.check_trusted_login(globals())
+LIFEOS_SECRETS_KEYS = env.words("LIFEOS_SECRETS_KEY")
 
 
 def _new_jwt_key() -> str:
@@ -146,8 +192,6 @@ LIFEOS_API_CHANGES_PER_MINUTE = env.integer("LIFEOS_API_CHANGES_PER_MINUTE", 120
 LIFEOS_URL = next(iter(env.http_urls("LIFEOS_URL")), "")
 # Networks and hosts that webhooks may call although they are not public.
 LIFEOS_WEBHOOK_ALLOW = env.words("LIFEOS_WEBHOOK_ALLOW")
-# Encrypts secrets at rest; the first encrypts, all decrypt.
-LIFEOS_SECRETS_KEYS = env.words("LIFEOS_SECRETS_KEY")
 
 # Behind the browser: cache, events, tasks ----------------------------------------
 
@@ -255,6 +299,10 @@ if LIFEOS_HTTPS:
     SECURE_HSTS_PRELOAD = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LIFEOS_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# Browsers let go of passkeys only over https, and at localhost.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not LIFEOS_HTTPS
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("LIFEOS_PROXY_COUNT", 0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -262,13 +310,18 @@ CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ("/api/docs",),
     "DIRECTIVES": {
         "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
         "img-src": [SELF, "data:", "blob:"],
         "media-src": [SELF, "blob:"],
         "connect-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
-        "form-action": [SELF],
+        "frame-src": [NONE],
+        "manifest-src": [SELF],
+        # A sign-in by another service is a form of ours that leads there.
+        "form-action": [SELF, *SOCIAL_ORIGINS],
     },
 }
 for _key, _value in env.email().items():

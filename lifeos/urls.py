@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("generation.urls")),
     path("gallery/", include("gallery.urls")),
     path("accounts/", include("accounts.urls_api")),
+    path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/", api.urls),

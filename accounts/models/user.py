@@ -3,7 +3,36 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
+from django.db import models
 
 
 class User(AbstractUser):
-    """A person who signs in. `is_staff` administers, nobody else sees others' work."""
+    """A person who signs in. `is_staff` administers, nobody else sees others' work.
+
+    Who waits for approval, and whose account is being deleted, is not active, so that
+    Django and allauth refuse them everywhere.
+    """
+
+    awaiting_approval = models.BooleanField(
+        default=False, help_text="signed up, and nobody has let them in yet"
+    )
+    # A few minutes coarse: a write with each request would be too dear.
+    last_seen = models.DateTimeField(null=True, blank=True)
+    deletion_asked = models.DateTimeField(null=True, blank=True)
+
+    @property
+    def standing(self) -> str:
+        """One of waiting, leaving, inactive, active."""
+        if self.awaiting_approval:
+            return "waiting"
+        if self.deletion_asked:
+            return "leaving"
+        return "active" if self.is_active else "inactive"
+
+
+def is_last_administrator(person: User) -> bool:
+    """Whether nobody could administer any more without this person."""
+    if not (person.is_superuser and person.is_active):
+        return False
+    others = User.objects.filter(is_superuser=True, is_active=True)
+    return not others.exclude(pk=person.pk).exists()

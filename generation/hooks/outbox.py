@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.models import rights_of
 from generation.models.webhook import Delivery, Webhook
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def job_ended(job: Job) -> None:
     ]
     if job.callback_url:
         targets.append((None, job.callback_url))
-    if targets:
+    if targets and rights_of(job.owner).webhooks:
         body = _body(event, _about(job))
         queue(
             [

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from accounts import guard
-from accounts.models import User
+from accounts.models import User, rights_of
 from generation.models import Webhook
 from generation.models.webhook import MAX_HOOKS, Event
 
@@ -22,6 +22,8 @@ class BadHook(Exception):
 
 def add(owner: User, url: str, events: Iterable[str]) -> Webhook:
     """Raises BadHook. The secret is in the row, to be shown this once."""
+    if not rights_of(owner).webhooks:
+        raise BadHook(None, "Your groups may not use webhooks.")
     url, wanted = _checked(url), _known(events)
     with transaction.atomic():
         # One request of theirs after another, so that none slips past the limit.

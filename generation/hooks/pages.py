@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import audit
 from accounts.http import PersonRequest
 from accounts.paging import BadCursor, newest_first
 from generation.hooks import outbox, sending
@@ -55,6 +56,7 @@ def webhook_list(request: PersonRequest) -> HttpResponse:
         except BadHook as exc:
             form.add_error(exc.field, str(exc))
         else:
+            audit.record(request, "webhook.added", hook)
             made, secret, form = hook.url, str(hook.secret), HookForm()
     return _page(request, form, made, secret)
 
@@ -84,6 +86,7 @@ def _own(request: PersonRequest, pk: int) -> Webhook:
 @never_cache
 def rotate(request: PersonRequest, pk: int) -> HttpResponse:
     hook = _own(request, pk)
+    audit.record(request, "webhook.secret", hook)
     return _page(request, HookForm(), hook.url, sending.rotate(hook))
 
 
@@ -116,7 +119,9 @@ def test(request: PersonRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def delete(request: PersonRequest, pk: int) -> HttpResponse:
-    _own(request, pk).delete()
+    hook = _own(request, pk)
+    audit.record(request, "webhook.deleted", hook)
+    hook.delete()
     messages.success(request, "The webhook is deleted.")
     return redirect("generation:webhooks")
 

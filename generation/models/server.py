@@ -12,6 +12,7 @@ from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
+from accounts.secrets import EncryptedJSONField
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
 from generation.models.fields import KeptJSONField
@@ -69,7 +70,7 @@ class Server(models.Model):
     auth_kind = models.CharField(
         max_length=10, choices=AuthKind.choices, default=AuthKind.NONE
     )
-    auth_secret = models.JSONField(default=dict, blank=True)
+    auth_secret = EncryptedJSONField(default=dict, blank=True)
     max_in_flight = models.PositiveSmallIntegerField(
         default=2,
         validators=[MinValueValidator(1)],

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from allauth.account.internal.flows import login as flow
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
 from accounts import notices
-from accounts.models import ApiKey
+from accounts.models import ApiKey, Export, Invitation
 from generation import previews
 from generation.forms import keep_input
 from generation.models import Delivery, Preset, Webhook, WordList
@@ -79,7 +86,20 @@ def _things(owner, studio):
     key, _ = ApiKey.issue(owner, f"{MARK} key", ["read"])
     notice = notices.tell(owner.pk, f"{MARK} notice", url=f"/jobs/{job.pk}/")
     kept = keep_input(owner, make.upload())
+    export = Export.objects.create(
+        owner=owner,
+        state=Export.State.READY,
+        file=default_storage.save("exports/owner.zip", ContentFile(b"zip")),
+        expires_at=timezone.now() + timedelta(days=1),
+    )
+    later = timezone.now() + timedelta(days=1)
+    invitation, _ = Invitation.make(expires_at=later, note="somebody new")
     return {
+        "session": _session_of(owner).pk,
+        "export": export.pk,
+        "person": owner.pk,
+        "group": studio.pk,
+        "invitation": invitation.pk,
         "job": job.pk,
         "waiting": waiting.pk,
         "failed": failed.pk,
@@ -96,12 +116,36 @@ def _things(owner, studio):
     }
 
 
+def _session_of(owner):
+    """Another device of the owner's."""
+    session = SessionStore()
+    session.create()
+    return UserSession.objects.create(
+        user=owner,
+        ip="127.0.0.1",
+        user_agent="another device",
+        session_key=session.session_key,
+        last_seen_at=timezone.now(),
+    )
+
+
+def _prove(client, person):
+    """As if the password had been given a moment ago: pages that ask for it open."""
+    session = client.session
+    session[flow.AUTHENTICATION_METHODS_SESSION_KEY] = [
+        {"method": "password", "at": time.time(), "reauthenticated": True}
+    ]
+    session[flow._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(person.pk)
+    session.save()
+
+
 def _clients(world):
     owner = world.people["owner"]
     for name in PEOPLE:
         client = world.clients[name] = Client(raise_request_exception=False)
         if name != "anonymous":
             client.force_login(world.people[name])
+            _prove(client, world.people[name])
     for name in KEYS:
         scopes = ["read", "generate", "manage"] if name == "revoked" else [name]
         key, token = ApiKey.issue(owner, f"{name} key", scopes)

@@ -71,5 +71,5 @@ async def test_a_deactivated_person_hears_nothing_more():
     await sync_to_async(make.job)(alice)
     job = await sync_to_async(lambda: alice.jobs.get())()
     await sync_to_async(job.cancel)()
-    assert await socket.receive_nothing()
-    await socket.disconnect()
+    closed = await socket.receive_output()
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)

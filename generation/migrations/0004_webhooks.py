@@ -13,8 +13,8 @@ import generation.models.webhook
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_keys_and_notices"),
-        ("generation", "0001_initial"),
+        ("accounts", "0004_keys_and_notices"),
+        ("generation", "0003_encrypt_server_secrets"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
