@@ -123,7 +123,7 @@ class Simulator:
         self._host, self._port = host, port
         self._stopped = False
         await self._listen()
-        shown = "127.0.0.1" if host in ("0.0.0.0", "") else host  # nosec B104
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
         self.url = f"http://{shown}:{self._port}"
         return self.url
 
