@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run scale test lint types check unit browser faults bench format clean
+.PHONY: run scale test lint types check unit browser faults bench audit format clean
 
 run: .venv/installed
 	@$(BIN)/python manage.py setup
@@ -34,6 +34,11 @@ browser: .venv/installed-dev
 # Breaks everything, and writes the table of docs/reliability.md.
 faults: .venv/installed-dev
 	$(BIN)/python -m tests.faults.report
+
+# Asks a service on the internet for known faults of what we depend on; it fails, too,
+# when the service cannot be asked.
+audit: .venv/installed-dev
+	$(BIN)/pip-audit --strict -r requirements.txt
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks

@@ -11,7 +11,15 @@ from accounts.models import Impersonation, User
 
 SESSION_KEY = "impersonation"
 # The person's own keys: their second factor, their sessions, exports, API keys.
-PRIVATE = ("/accounts/", "/_allauth/", "/admin/", "/people/", "/api/keys", "/ws/")
+PRIVATE = (
+    "/accounts/",
+    "/_allauth/",
+    "/admin/",
+    "/people/",
+    "/api/notices",
+    "/api/webhooks",
+    "/ws/",
+)
 
 
 def may(administrator: User, person: User) -> bool:

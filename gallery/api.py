@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Field, File, Query, Router, Schema, UploadedFile
 
+from accounts.access import MANAGE, READ
 from accounts.errors import BadValues, NotFound
 from accounts.http import person
 from accounts.models import User
@@ -170,7 +171,7 @@ def _image(request: HttpRequest, image_id: UUID) -> Image:
     return image
 
 
-@router.get("/images", response=ImagesOut)
+@router.get("/images", auth=READ, response=ImagesOut)
 def list_images(
     request: HttpRequest,
     q: Annotated[str, Query(max_length=500)] = "",
@@ -208,7 +209,7 @@ class BroughtOut(Schema):
     refused: list[RefusedOut]
 
 
-@router.post("/images", response={201: BroughtOut, 422: BroughtOut})
+@router.post("/images", auth=MANAGE, response={201: BroughtOut, 422: BroughtOut})
 def add_images(
     request: HttpRequest, files: File[list[UploadedFile]]
 ) -> tuple[int, BroughtOut]:
@@ -239,13 +240,13 @@ def _whole(image: Image, viewer: User) -> ImageWholeOut:
     )
 
 
-@router.get("/images/{image_id}", response=ImageWholeOut)
+@router.get("/images/{image_id}", auth=READ, response=ImageWholeOut)
 def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
     """A picture of mine, and how it was made."""
     return _whole(_image(request, image_id), person(request))
 
 
-@router.patch("/images/{image_id}", response=ImageWholeOut)
+@router.patch("/images/{image_id}", auth=MANAGE, response=ImageWholeOut)
 def change_image(
     request: HttpRequest, image_id: UUID, values: ImagePatch
 ) -> ImageWholeOut:
@@ -268,7 +269,7 @@ def change_image(
     return _whole(image, user)
 
 
-@router.post("/mark", response=MarkOut)
+@router.post("/mark", auth=MANAGE, response=MarkOut)
 def mark_images(request: HttpRequest, wanted: MarkIn) -> marks.Marked:
     """Change up to 500 pictures of mine at once.
 
@@ -278,13 +279,13 @@ def mark_images(request: HttpRequest, wanted: MarkIn) -> marks.Marked:
     return marks.mark(person(request), wanted.ids, wanted.action, wanted.value)
 
 
-@router.post("/undo", response=UndoOut)
+@router.post("/undo", auth=MANAGE, response=UndoOut)
 def undo_mark(request: HttpRequest, wanted: UndoIn) -> UndoOut:
     """Take a change of mine back."""
     return UndoOut(message=marks.undo(person(request), wanted.undo))
 
 
-@router.delete("/images/{image_id}", response={204: None})
+@router.delete("/images/{image_id}", auth=MANAGE, response={204: None})
 def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
     """Into the trash."""
     owned = Image.objects.owned_by(person(request)).filter(pk=image_id).first()
@@ -294,7 +295,7 @@ def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
     return 204, None
 
 
-@router.get("/images/{image_id}/file", response={200: bytes})
+@router.get("/images/{image_id}/file", auth=READ, response={200: bytes})
 def get_file(
     request: HttpRequest,
     image_id: UUID,
@@ -306,7 +307,7 @@ def get_file(
     return original(request, image, download=download, metadata=metadata)
 
 
-@router.get("/images/{image_id}/thumbnail", response={200: bytes})
+@router.get("/images/{image_id}/thumbnail", auth=READ, response={200: bytes})
 def get_thumbnail(
     request: HttpRequest,
     image_id: UUID,

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Field, Header, Query, Router, Schema, Status
 
+from accounts.access import GENERATE, READ
 from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
@@ -33,6 +34,8 @@ class GenerateIn(Schema):
     priority: Priority = Priority.NORMAL
     # By parameter, the values of a grid: a job for each combination.
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
+    # Called when each of the jobs is over, as a webhook is.
+    callback_url: str = Field("", max_length=500)
 
 
 class QueuedOut(Schema):
@@ -128,7 +131,7 @@ def _job(request: HttpRequest, job_id: UUID) -> Job:
     return job
 
 
-@router.post("/generate", response={202: GenerateOut})
+@router.post("/generate", auth=GENERATE, response={202: GenerateOut})
 def generate(
     request: HttpRequest,
     body: GenerateIn,
@@ -143,6 +146,7 @@ def generate(
         priority=body.priority,
         swept=body.sweep,
         idempotency_key=idempotency_key,
+        callback_url=body.callback_url,
     )
     return Status(202, _queued(jobs))
 
@@ -160,7 +164,9 @@ def _queued(jobs: list[Job]) -> GenerateOut:
     return GenerateOut(jobs=queued)
 
 
-@remakes.post("/images/{image_id}/run-again", response={202: GenerateOut})
+@remakes.post(
+    "/images/{image_id}/run-again", auth=GENERATE, response={202: GenerateOut}
+)
 def run_again(
     request: HttpRequest,
     image_id: UUID,
@@ -181,7 +187,7 @@ def run_again(
     return Status(202, _queued(jobs))
 
 
-@router.get("/jobs", response=JobsOut)
+@router.get("/jobs", auth=READ, response=JobsOut)
 def list_jobs(
     request: HttpRequest,
     cursor: str = "",
@@ -193,18 +199,26 @@ def list_jobs(
 
 
 # Before the next route, which would take "cancel" for an id.
-@router.post("/jobs/cancel", response=CancelledOut)
+@router.post("/jobs/cancel", auth=GENERATE, response=CancelledOut)
 def cancel_all_jobs(request: HttpRequest) -> CancelledOut:
     """Cancel all my jobs that are not over."""
     return CancelledOut(cancelled=Job.objects.visible_to(person(request)).cancel())
 
 
-@router.get("/jobs/{job_id}", response=JobOut)
-def get_job(request: HttpRequest, job_id: UUID) -> JobOut:
+@router.get("/jobs/{job_id}", auth=READ, response=JobOut)
+def get_job(
+    request: HttpRequest,
+    job_id: UUID,
+    wait: Annotated[int, Query(ge=0, le=50)] = 0,
+) -> JobOut:
+    """My job. With `wait`, the answer comes when it is over, or after so many seconds.
+
+    The waiting itself is in lifeos/longpoll.py.
+    """
     return job_out(_job(request, job_id))
 
 
-@router.post("/jobs/{job_id}/cancel", response=JobOut)
+@router.post("/jobs/{job_id}/cancel", auth=GENERATE, response=JobOut)
 def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
     """Cancel my job; 409 when it has ended already."""
     job = _job(request, job_id)
@@ -213,7 +227,7 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
     return job_out(_job(request, job_id))
 
 
-@router.post("/jobs/{job_id}/retry", response=JobOut)
+@router.post("/jobs/{job_id}/retry", auth=GENERATE, response=JobOut)
 def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     """Queue a failed or cancelled job again; 409 in any other state."""
     job = _job(request, job_id)
@@ -242,13 +256,13 @@ def template_out(version: Version) -> TemplateOut:
     )
 
 
-@router.get("/templates", response=TemplatesOut)
+@router.get("/templates", auth=READ, response=TemplatesOut)
 def list_templates(request: HttpRequest) -> TemplatesOut:
     """Every template that I may use, its parameters as JSON Schema."""
     usable = Version.objects.current_for(person(request))
     return TemplatesOut(items=[template_out(version) for version in usable])
 
 
-@router.get("/templates/{slug}", response=TemplateOut)
+@router.get("/templates/{slug}", auth=READ, response=TemplateOut)
 def get_template(request: HttpRequest, slug: str) -> TemplateOut:
     return template_out(_template(request, slug))

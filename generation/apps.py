@@ -8,10 +8,12 @@ class GenerationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts import notices
         from accounts.parts import Registry
         from gallery import uploading
         from gallery.keeping import quota
         from generation import (
+            events,
             facts,
             sockets,  # noqa: F401 - hears of sessions that end
         )
@@ -19,5 +21,6 @@ class GenerationConfig(AppConfig):
         from generation.people import GenerationPart
 
         Registry.add(GenerationPart())
+        notices.LISTENERS.append(events.announce_notice)
         quota.use(quotas)
         uploading.read_with(facts.fill)

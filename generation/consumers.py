@@ -8,7 +8,7 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts import impersonate, sessions
-from generation import cards, events
+from generation import bell, cards, events
 from generation.border import in_thread
 from generation.sockets import session_group
 
@@ -44,6 +44,8 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.checking = asyncio.create_task(self._keep_checking())
         for card in await cards.active(self.user):
             await self._show(card)
+        if await bell.has_unread(self.user):
+            await self._ring(0)
 
     async def _join(self, group: str) -> None:
         self.groups_joined.append(group)
@@ -61,6 +63,14 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def job_changed(self, event: dict[str, Any]) -> None:
         for card in await cards.changed(self.user, event["job"]):
             await self._show(card)
+
+    async def notice_made(self, event: dict[str, Any]) -> None:
+        await self._ring(event["notice"])
+
+    async def _ring(self, notice_id: int) -> None:
+        message = await bell.message(self.user, notice_id)
+        if message is not None:
+            await self.send(text_data=message)
 
     async def session_over(self, event: dict[str, Any]) -> None:
         """Signed out, here or from another device, or not let in any more."""

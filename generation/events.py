@@ -30,6 +30,11 @@ class JobChanged(TypedDict):
     job: str
 
 
+class NoticeMade(TypedDict):
+    type: str  # "notice.made", the consumer's method
+    notice: int  # 0: none in particular, the bell has changed
+
+
 def user_group(user_id: int) -> str:
     """The group that every socket of this person joins, and nobody else's."""
     return f"user.{user_id}"
@@ -39,6 +44,12 @@ def announce_job(job_id: UUID, owner_id: int) -> None:
     """Say on commit that this job's row has changed."""
     message = JobChanged(type="job.changed", job=str(job_id))
     transaction.on_commit(lambda: send(user_group(owner_id), message))
+
+
+def announce_notice(person_id: int, notice_id: int) -> None:
+    """Say now that this person's bell has changed."""
+    message = NoticeMade(type="notice.made", notice=notice_id)
+    send(user_group(person_id), message)
 
 
 def use_loop(loop: asyncio.AbstractEventLoop) -> None:

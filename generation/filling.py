@@ -173,7 +173,7 @@ def save_preset(request: PersonRequest, slug: str) -> HttpResponse:
         except Invalid as exc:
             form.tell(exc)
     name = request.POST.get("preset-name", "").strip()
-    form.preset_error = _wrong_name(request.user, version, name)
+    form.preset_error = wrong_preset_name(request.user, version, name)
     if wish is None or form.errors or form.preset_error:
         template = "_form.html" if request.htmx else "generate.html"
         context = {"form": form, "workflow": version.workflow}
@@ -189,7 +189,8 @@ def save_preset(request: PersonRequest, slug: str) -> HttpResponse:
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
-def _wrong_name(owner: User, version: Version, name: str) -> str:
+def wrong_preset_name(owner: User, version: Version, name: str) -> str:
+    """Why the owner can't keep a preset under this name; empty if they can."""
     if not name:
         return "Give the preset a name."
     if len(name) > 100:
@@ -256,7 +257,7 @@ def word_lists(request: PersonRequest) -> HttpResponse:
     errors: dict[str, str] = {}
     if request.method == "POST":
         words = _word_list(request)
-        errors = _wrong_list(request.user, words)
+        errors = wrong_word_list(request.user, words)
         if not errors:
             words.save()
             messages.success(request, f"The list “{words.name}” is saved.")
@@ -283,7 +284,8 @@ def _word_list(request: PersonRequest) -> WordList:
     return words
 
 
-def _wrong_list(owner: User, words: WordList) -> dict[str, str]:
+def wrong_word_list(owner: User, words: WordList) -> dict[str, str]:
+    """A sentence for each field that keeps it from being saved."""
     errors = {}
     try:
         words.full_clean(exclude=["owner"])

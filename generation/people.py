@@ -103,6 +103,13 @@ class GenerationPart(Part):
         yield Entry("presets.json", _json(kept))
         lists = {row.name: row.lines() for row in person.word_lists.all()}
         yield Entry("word-lists.json", _json(lists))
+        hooks = person.webhooks.values("url", "events", "active", "created")
+        yield Entry("webhooks.json", _json(list(hooks)))
+        told = person.notices.values("title", "text", "url", "created", "read")
+        yield Entry("notices.json", _json(list(told)))
+        # What they are for; the keys themselves are kept nowhere.
+        keys = person.api_keys.values("name", "prefix", "scopes", "created", "revoked")
+        yield Entry("api-keys.json", _json(list(keys)))
         for name in _listed(submit.input_folder(person)):
             with contextlib.suppress(OSError):
                 content = default_storage.open(name, "rb")

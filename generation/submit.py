@@ -12,6 +12,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from accounts import guard
 from accounts.models import User, rights_of
 from gallery.models import Image
 from generation import events, offers, outlook, parameters, sweep, usage, wildcards
@@ -51,19 +52,30 @@ def submit(
     priority: str = Job.Priority.NORMAL,
     swept: Mapping[str, Sequence[Any]] | None = None,
     idempotency_key: str | None = None,
+    callback_url: str = "",
 ) -> list[Job]:
     """Check the values and queue the jobs, all of them or none.
 
     `count` jobs for each point of the grid that `swept` makes; they differ in their
-    seeds. Raises Invalid or usage.TooMany. The same key again returns the same jobs.
+    seeds. `callback_url` is called when each is over (see generation/hooks).
+    Raises Invalid or usage.TooMany. The same key again returns the same jobs.
     """
     wish = Wish(given=given, count=count, priority=priority, swept=swept or {})
-    return enqueue(
-        owner,
-        version,
-        lambda: build(owner, version, wish),
-        idempotency_key,
-    )
+
+    def make() -> list[Job]:
+        jobs = build(owner, version, wish)
+        for job in jobs:
+            job.callback_url = callback_url
+        return jobs
+
+    if callback_url:
+        if not rights_of(owner).webhooks:
+            raise Invalid({"callback_url": "Your groups may not use webhooks."})
+        try:
+            guard.check_url(callback_url)
+        except guard.Refused as exc:
+            raise Invalid({"callback_url": str(exc)}) from exc
+    return enqueue(owner, version, make, idempotency_key)
 
 
 def enqueue(

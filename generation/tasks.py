@@ -23,6 +23,7 @@ from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
 from gallery.storage_s3 import StorageAway
 from generation import results
+from generation.hooks import tasks as hook_tasks  # noqa: F401 - Huey finds them here
 from generation.keeping import UsedInputs
 from generation.models.job import Attempt, Job
 

@@ -11,8 +11,21 @@ from generation import (
     usage_page,
     views,
 )
+from generation.hooks import pages
 
 app_name = "generation"
+
+# accounts/webhooks/
+webhook_urls = [
+    path("", pages.webhook_list, name="webhooks"),
+    path("callback-secret/", pages.rotate_callback, name="rotate-callback"),
+    path("calls/", pages.delivery_list, name="deliveries"),
+    path("calls/<uuid:pk>/again/", pages.redeliver, name="redeliver"),
+    path("<int:pk>/secret/", pages.rotate, name="rotate-webhook"),
+    path("<int:pk>/switch/", pages.switch, name="switch-webhook"),
+    path("<int:pk>/test/", pages.test, name="test-webhook"),
+    path("<int:pk>/delete/", pages.delete, name="delete-webhook"),
+]
 
 # jobs/<uuid>/
 job_urls = [
@@ -68,6 +81,7 @@ urlpatterns = [
     # Two words: no slug of a template has a slash in it.
     path("templates/import/files/", template_pages.import_files, name="import-files"),
     path("templates/<slug:slug>/", include(template_urls)),
+    path("accounts/webhooks/", include(webhook_urls)),
     path("jobs/", views.job_list, name="job-list"),
     path("jobs/cancel/", views.cancel_all, name="cancel-all"),
     path("jobs/<uuid:pk>/", include(job_urls)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import F, QuerySet, Sum, Value
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
 from django.db.models.functions import Greatest, Power
 from django.utils import timezone
 from django.utils.formats import time_format
@@ -92,7 +92,7 @@ class Day:
 def of_the_day(person: User) -> Day:
     now = timezone.now()
     seconds = gpu_minutes([person.pk], now).get(person.pk, 0.0) * 60
-    asked = _asked(person, now).aggregate(total=Sum("pictures", default=0))
+    asked = _asked_for(person, now).aggregate(total=Sum("pictures", default=0))
     return Day(seconds, asked["total"])
 
 
@@ -107,16 +107,43 @@ def gpu_minutes(people: Iterable[int], now: datetime) -> dict[int, float]:
     return {owner: total.total_seconds() / 60 for owner, total in used if total}
 
 
-def _asked(owner: User, now: datetime) -> QuerySet[Job]:
-    """The jobs whose pictures count for the day."""
-    lost = (Job.Status.FAILED, Job.Status.CANCELLED)
-    return owner.jobs.filter(created__gt=now - DAY).exclude(status__in=lost)
-
-
 def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
     return Attempt.objects.filter(
         job__owner__in=list(people), state=AttemptState.ENDED, finished_at__gt=now - DAY
     ).exclude(started_at=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What one person uses now (jobs) and used in the last 24 hours."""
+
+    queued: int
+    in_flight: int
+    pictures: int
+    gpu_seconds: float
+
+
+def of_today(owner: User) -> Today:
+    """Counted as `check` counts, in three queries."""
+    now = timezone.now()
+    states = (Job.Status.DISPATCHED, Job.Status.RUNNING)
+    jobs = owner.jobs.active().aggregate(
+        queued=Count("pk"), in_flight=Count("pk", filter=Q(status__in=states))
+    )
+    made = _asked_for(owner, now).aggregate(total=Sum("pictures"))
+    ran = _runs([owner.pk], now).aggregate(total=Sum(SECONDS))
+    return Today(
+        queued=jobs["queued"],
+        in_flight=jobs["in_flight"],
+        pictures=made["total"] or 0,
+        gpu_seconds=ran["total"].total_seconds() if ran["total"] else 0.0,
+    )
+
+
+def _asked_for(owner: User, now: datetime) -> QuerySet[Job]:
+    """The day's jobs that count as pictures: all but those that came to nothing."""
+    lost = (Job.Status.FAILED, Job.Status.CANCELLED)
+    return owner.jobs.filter(created__gt=now - DAY).exclude(status__in=lost)
 
 
 def check(owner: User, jobs: Sequence[Job]) -> None:
@@ -164,9 +191,8 @@ def _check_pictures(owner: User, wanted: int, limit: int | None) -> None:
     if wanted > limit:
         raise NeverFits(f"You may make at most {limit} pictures a day.")
     now = timezone.now()
-    made = list(
-        _asked(owner, now).order_by("created").values_list("created", "pictures")
-    )
+    rows = _asked_for(owner, now)
+    made = list(rows.order_by("created").values_list("created", "pictures"))
     total = sum(count for _, count in made)
     if total + wanted <= limit:
         return

@@ -4,47 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.headless.contrib.ninja.security import (
-    jwt_token_auth,
-    x_session_token_auth,
-)
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
 from ninja.errors import ValidationError
-from ninja.security import SessionAuth
 
+from accounts.access import READ, NotAllowed, OutOfScope
 from accounts.errors import BadValues, Conflict, NotFound
+from accounts.notice_api import router as notices
 from accounts.paging import BadCursor
+from accounts.rates import TooFast
 from gallery.api import router as gallery
 from generation.api import remakes
 from generation.api import router as generation
+from generation.api_own import router as own
+from generation.hooks.api import router as webhooks
 from generation.submit import Invalid
 from generation.usage import TooMany
+from lifeos.openapi import DocumentedApi
 
-
-class BrowserSession(SessionAuth):
-    """A page's own session, with its CSRF token; never beside a token of a script's:
-    one that has run out is a 401, not a missing CSRF token.
-    """
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if "Authorization" in request.headers or "X-Session-Token" in request.headers:
-            return None
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-            return None
-        return super().__call__(request)
-
-
-api = NinjaAPI(
+api = DocumentedApi(
     title="Life-OS",
     version="1",
-    auth=[jwt_token_auth, x_session_token_auth, BrowserSession()],
+    # What says nothing else; a test asks every operation to say it.
+    auth=READ,
     urls_namespace="api",
 )
 api.add_router("/comfyui", generation)
+api.add_router("/comfyui", own)
 api.add_router("/gallery", gallery)
 api.add_router("/gallery", remakes)
+api.add_router("/webhooks", webhooks)
+api.add_router("/notices", notices)
 
 
 def _answer(
@@ -68,6 +57,19 @@ def too_many(request: HttpRequest, exc: TooMany) -> HttpResponse:
     response = _answer(request, 429, str(exc))
     response["Retry-After"] = str(exc.retry_after)
     return response
+
+
+@api.exception_handler(TooFast)
+def too_fast(request: HttpRequest, exc: TooFast) -> HttpResponse:
+    response = _answer(request, 429, str(exc))
+    response["Retry-After"] = str(exc.rate.reset)
+    return response
+
+
+@api.exception_handler(NotAllowed)
+@api.exception_handler(OutOfScope)
+def out_of_scope(request: HttpRequest, exc: Exception) -> HttpResponse:
+    return _answer(request, 403, str(exc))
 
 
 def _fields(request: HttpRequest, errors: list[dict[str, str]]) -> HttpResponse:

@@ -18,13 +18,14 @@ from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
 from lifeos import pressure  # noqa: E402
+from lifeos.longpoll import LongPoll  # noqa: E402
 from lifeos.origin import SameOrigin  # noqa: E402
 
 pressure.install()
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": LongPoll(django_application),
         "websocket": AllowedHostsOriginValidator(
             SameOrigin(
                 AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "accounts.middleware.TrustedLoginMiddleware",
     "accounts.middleware.LastSeenMiddleware",
     "accounts.middleware.ImpersonationMiddleware",
+    "accounts.rates.RateHeaders",
 ]
 ROOT_URLCONF = "lifeos.urls"
 ASGI_APPLICATION = "lifeos.asgi.application"
@@ -185,6 +186,15 @@ def _new_jwt_key() -> str:
 HEADLESS_JWT_PRIVATE_KEY = env.text("LIFEOS_JWT_KEY") or env.secret_file(
     DATA / "jwt_key.pem", _new_jwt_key
 )
+
+# The API: calls a minute of one key or person, by what they do; 0: no limit.
+LIFEOS_API_READS_PER_MINUTE = env.integer("LIFEOS_API_READS_PER_MINUTE", 600)
+LIFEOS_API_GENERATES_PER_MINUTE = env.integer("LIFEOS_API_GENERATES_PER_MINUTE", 60)
+LIFEOS_API_CHANGES_PER_MINUTE = env.integer("LIFEOS_API_CHANGES_PER_MINUTE", 120)
+# Where people reach it, for links in e-mails: https://life.example.org
+LIFEOS_URL = next(iter(env.http_urls("LIFEOS_URL")), "")
+# Networks and hosts that webhooks may call although they are not public.
+LIFEOS_WEBHOOK_ALLOW = env.words("LIFEOS_WEBHOOK_ALLOW")
 
 # Behind the browser: cache, events, tasks ----------------------------------------
 

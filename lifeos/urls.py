@@ -17,6 +17,7 @@ urlpatterns = [
     path("privacy/", privacy.privacy, name="privacy"),
     path("privacy/blur/", privacy.switch_blur, name="switch-blur"),
     path("blank/", privacy.blank, name="blank"),
+    path("accounts/", include("accounts.urls_api")),
     path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),

@@ -6,16 +6,22 @@ from accounts.models.audit import AuditEvent
 from accounts.models.export import Export
 from accounts.models.impersonation import Impersonation
 from accounts.models.invitation import Invitation
+from accounts.models.keys import ApiKey, Scope
+from accounts.models.notices import Notice, NoticeSettings
 from accounts.models.rights import GroupRights, Rights, rights_of
 from accounts.models.user import User
 
 __all__ = [
+    "ApiKey",
     "AuditEvent",
     "Export",
     "GroupRights",
     "Impersonation",
     "Invitation",
+    "Notice",
+    "NoticeSettings",
     "Rights",
+    "Scope",
     "User",
     "rights_of",
 ]

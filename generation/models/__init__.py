@@ -8,11 +8,14 @@ from generation.models.limits import GroupLimits, PersonLimits, Usage
 from generation.models.preset import Preset, WordList
 from generation.models.queue import QueueState
 from generation.models.server import Catalog, Server
+from generation.models.webhook import CallbackSecret, Delivery, Webhook
 from generation.models.workflow import Version, Workflow
 
 __all__ = [
     "Attempt",
+    "CallbackSecret",
     "Catalog",
+    "Delivery",
     "Duration",
     "GroupLimits",
     "Job",
@@ -22,6 +25,7 @@ __all__ = [
     "Server",
     "Usage",
     "Version",
+    "Webhook",
     "WordList",
     "Workflow",
 ]

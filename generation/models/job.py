@@ -39,6 +39,7 @@ class JobStatus(models.TextChoices):
 
 
 ACTIVE = (JobStatus.QUEUED, JobStatus.DISPATCHED, JobStatus.RUNNING, JobStatus.SAVING)
+ENDED = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
 # Which states each state may be reached from.
 SOURCES: dict[str, tuple[JobStatus, ...]] = {
     JobStatus.QUEUED: (
@@ -135,6 +136,10 @@ class Job(models.Model):
     cancel_requested = models.BooleanField(default=False)
     attempts_left = models.PositiveSmallIntegerField(default=MAX_ATTEMPTS)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: any number of jobs without a key
+
+    callback_url = models.CharField(
+        max_length=500, blank=True, help_text="called when it is over"
+    )
 
     # What the queue needs to know, so that it need not read the graph.
     priority = models.CharField(
@@ -264,18 +269,34 @@ class Job(models.Model):
 
         False: another process moved it first. Then `self` is left as it was.
         """
+        if fields.get("status") in ENDED:
+            # What follows from the end is written with it, or neither is.
+            with transaction.atomic():
+                if not self._write(sources, fields):
+                    return False
+                self._follow_up()
+        elif not self._write(sources, fields):
+            return False
+        self.__dict__.pop("outlook", None)
+        events.announce_job(self.pk, self.owner_id)
+        return True
+
+    def _write(self, sources: Iterable[str], fields: Mapping[str, Any]) -> bool:
         rows = Job.objects.filter(pk=self.pk, status__in=list(sources))
         if not rows.update(sequence=F("sequence") + 1, **fields):
             return False
         for name, value in fields.items():
             setattr(self, name, value)
-        self.__dict__.pop("outlook", None)
-        events.announce_job(self.pk, self.owner_id)
         return True
+
+    def _follow_up(self) -> None:
+        from generation import ended  # it reads jobs, so it imports us
+
+        ended.job_ended(self)
 
     def move(self, to: JobStatus, **fields: Any) -> bool:
         """Go to a state from any state that may lead there."""
-        if to in (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED):
+        if to in ENDED:
             fields.setdefault("finished_at", timezone.now())
         return self.change(sources=SOURCES[to], status=to, **fields)
 

@@ -57,6 +57,7 @@ def test_the_copy_has_everything_that_is_mine_and_nothing_else(
     assert packed.testzip() is None
     names = packed.namelist()
     assert {"profile.json", "jobs.json", "albums.json", "presets.json"} <= set(names)
+    assert {"webhooks.json", "notices.json", "api-keys.json"} <= set(names)
     with mine.file.open() as file:
         assert packed.read(f"pictures/{mine.name}") == file.read()
     assert f"trash/{trashed.name}" in names

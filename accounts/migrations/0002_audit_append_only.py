@@ -27,6 +27,6 @@ def run(sql):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0002_people")]
+    dependencies = [("accounts", "0001_initial")]
 
     operations = [migrations.RunPython(run(MAKE), run(DROP))]
