@@ -17,12 +17,15 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
+from lifeos.metrics.http import count_sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+            count_sockets(
+                AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+            )
         ),
     }
 )

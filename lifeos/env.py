@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -76,6 +77,16 @@ def http_urls(name: str) -> list[str]:
         return urls
 
     return _read(name, [], check, "use http://host:port, several separated by commas")
+
+
+def networks(name: str, default: str) -> list[str]:
+    """Networks as in 10.0.0.0/8, separated by commas."""
+
+    def check(raw: str) -> list[str]:
+        named = [word.strip() for word in raw.split(",") if word.strip()]
+        return [str(ip_network(network)) for network in named]
+
+    return _read(name, check(default), check, "use 10.0.0.0/8,192.168.1.5 and the like")
 
 
 def database(data: Path) -> dict[str, Any]:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.cache import cache
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from generation.models import Server
+from lifeos import draining, metrics
+
+# A mounted folder whose server is gone answers nothing, for ever.
+STORAGE_SECONDS = 5.0
+_probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
+def healthz(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:
-    reasons = [reason for check in CHECKS if (reason := check())]
+def readyz(request: HttpRequest) -> HttpResponseBase:
+    reasons = list(not_ready().values())
     status = 503 if reasons else 200
     return JsonResponse({"ready": not reasons, "reasons": reasons}, status=status)
+
+
+def not_ready() -> dict[str, str]:
+    """What is wrong: the part (as in CHECKS) and a sentence. Empty: all is well."""
+    found = {name: check() for name, check in CHECKS.items()}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _process() -> str | None:
+    return "The process is shutting down." if draining.begun() else None
 
 
 def _database() -> str | None:
@@ -40,9 +62,21 @@ def _broker() -> str | None:
 
 def _storage() -> str | None:
     try:
-        default_storage.exists("readyz")
+        return _probes.submit(_look_at_storage).result(STORAGE_SECONDS)
+    except TimeoutError:
+        return f"The storage does not answer within {STORAGE_SECONDS:.0f} s."
     except Exception as exc:  # each storage library has its own errors
         return f"The storage does not answer ({type(exc).__name__})."
+
+
+def _look_at_storage() -> str | None:
+    default_storage.exists("readyz")
+    if isinstance(default_storage, FileSystemStorage):
+        folder = Path(default_storage.location)
+        # It is made with the first picture.
+        nearest = next(p for p in (folder, *folder.parents) if p.exists())
+        if not os.access(nearest, os.W_OK):
+            return "The storage can't be written."
     return None
 
 
@@ -54,4 +88,41 @@ def _servers() -> str | None:
         return None
 
 
-CHECKS = (_database, _broker, _storage, _servers)
+CHECKS: dict[str, Callable[[], str | None]] = {
+    "process": _process,
+    "database": _database,
+    "broker": _broker,
+    "storage": _storage,
+    "servers": _servers,
+}
+VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+    "/healthz": healthz,
+    "/readyz": readyz,
+    "/metrics": metrics.view,
+}
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class ProbeMiddleware:
+    """Answers machines before anything else is asked for.
+
+    A load balancer and Prometheus name the process by its address, which is in nobody's
+    ALLOWED_HOSTS, and come over plain HTTP; a session would only cost.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self._async = iscoroutinefunction(get_response)
+        if self._async:
+            markcoroutinefunction(self)
+
+    def __call__(
+        self, request: HttpRequest
+    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        view = VIEWS.get(request.path_info)
+        if view is None:
+            return self.get_response(request)
+        return sync_to_async(view)(request) if self._async else view(request)

@@ -67,6 +67,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "lifeos.logs.RequestIdMiddleware",
+    "lifeos.health.ProbeMiddleware",
+    "lifeos.metrics.http.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -241,8 +243,12 @@ if LIFEOS_HTTPS:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LIFEOS_HTTPS
+# Who may read /metrics: this machine and private networks, unless named.
+LIFEOS_METRICS_NETWORKS = env.networks(
+    "LIFEOS_METRICS_NETWORKS",
+    "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7",
+)
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("LIFEOS_PROXY_COUNT", 0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
