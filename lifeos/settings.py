@@ -165,6 +165,9 @@ _consumer = {
     # On SQLite: how often an idle worker looks for a task.
     "initial_delay": 0.02,
     "max_delay": 0.05,
+    # SIGTERM lets the tasks that run come to their end.
+    "graceful_signal": "TERM",
+    "shutdown_timeout": 15,
 }
 HUEY: dict[str, Any] = {
     "name": "lifeos",
@@ -181,6 +184,9 @@ HUEY: dict[str, Any] = {
         "fsync": False,
     }
 )
+
+# How long a web process that is told to stop waits for requests it has begun with.
+LIFEOS_DRAIN_SECONDS = env.integer("LIFEOS_DRAIN_SECONDS", 30)
 
 # Files ---------------------------------------------------------------------------
 
