@@ -20,7 +20,7 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
-from generation import results
+from generation import context, results
 from generation.models.job import Attempt, Job
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,8 @@ def save_results(job_id: str) -> None:
     ).update(save_after=now + SAVE_LEASE, save_tries=F("save_tries") + 1):
         return
     attempt.save_tries += 1
-    _save(attempt)
+    with context.about(attempt.job_id):
+        _save(attempt)
 
 
 def _save(attempt: Attempt) -> None:

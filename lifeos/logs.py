@@ -12,6 +12,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from generation.context import job_id
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"request_id", "message", "asctime"}
 
@@ -19,6 +21,9 @@ STANDARD = set(vars(logging.makeLogRecord({}))) | {"request_id", "message", "asc
 class ContextFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
+        # Whoever writes the line, the libraries as well.
+        if not hasattr(record, "job") and (job := job_id.get()):
+            record.job = job
         return True
 
 
@@ -76,5 +81,18 @@ class RequestIdMiddleware:
     ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         given = request.headers.get("X-Request-ID", "")
         plain = len(given) <= 64 and given.replace("-", "").isalnum()
-        request_id.set(given if given and plain else uuid.uuid4().hex)
-        return self.get_response(request)
+        chosen = given if given and plain else uuid.uuid4().hex
+        request_id.set(chosen)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            response["X-Request-ID"] = chosen
+            return response
+        return self._wait(response, chosen)
+
+    async def _wait(
+        self, coming: Awaitable[HttpResponseBase], chosen: str
+    ) -> HttpResponseBase:
+        response = await coming
+        # For whoever reports an error: it finds the lines of the log.
+        response["X-Request-ID"] = chosen
+        return response

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from typing import Any
 
@@ -21,14 +20,13 @@ log = logging.getLogger(__name__)
 
 # A proxy may be about to use a connection that it kept open.
 GRACE = 0.5
-# sd_listen_fds(3): the first socket that systemd passes on.
-FIRST_PASSED = 3
 
 
-def endpoints(host: str, port: int) -> list[str]:
-    """Where to listen: on the socket that systemd holds for us, or at an address."""
-    if os.environ.get("LISTEN_PID") == str(os.getpid()):
-        return list(build_endpoint_description_strings(file_descriptor=FIRST_PASSED))
+def endpoints(host: str, port: int, *, passed: bool = False) -> list[str]:
+    """Where to listen: at an address, or on the socket that systemd passes on."""
+    if passed:
+        # Twisted itself reads LISTEN_PID and LISTEN_FDS, and takes them away.
+        return ["systemd:domain=INET:index=0"]
     return list(build_endpoint_description_strings(host=host, port=port))
 
 

@@ -274,7 +274,12 @@ CONTENT_SECURITY_POLICY = {
 for _key, _value in env.email().items():
     globals()[_key] = _value
 
-# Logs ----------------------------------------------------------------------------
+# Logs, and whom else to tell -----------------------------------------------------
+
+SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
+SENTRY_TRACES = env.number("SENTRY_TRACES_SAMPLE_RATE", 0.0)
+OTEL_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 
 LOG_FORMAT = env.choice("LIFEOS_LOG_FORMAT", ["text", "json"], "text")
 LOGGING = {

@@ -21,11 +21,22 @@ class Command(BaseCommand):
             "--port", type=int, default=int(os.environ.get("PORT", "8000"))
         )
         parser.add_argument(
+            "--passed-socket",
+            action="store_true",
+            help="listen on the socket that systemd passes on (lifeos-web.socket)",
+        )
+        parser.add_argument(
             "--ping-interval", type=int, default=20, help="seconds, for open sockets"
         )
 
     def handle(
-        self, *args: Any, host: str, port: int, ping_interval: int, **options: Any
+        self,
+        *args: Any,
+        host: str,
+        port: int,
+        passed_socket: bool,
+        ping_interval: int,
+        **options: Any,
     ) -> None:
         # Twisted's loop, once its reactor has been chosen.
         from daphne.server import twisted_loop
@@ -33,10 +44,13 @@ class Command(BaseCommand):
         from lifeos.asgi import application
 
         events.use_loop(twisted_loop)
-        self.stdout.write(f"Life-OS's pages on http://{host}:{port}")
+        where = (
+            "the socket that was passed" if passed_socket else f"http://{host}:{port}"
+        )
+        self.stdout.write(f"Life-OS's pages on {where}")
         DrainingServer(
             application,
-            endpoints=endpoints(host, port),
+            endpoints=endpoints(host, port, passed=passed_socket),
             ping_interval=ping_interval,
             server_name="Life-OS",
             verbosity=0,
