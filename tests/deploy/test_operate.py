@@ -217,8 +217,8 @@ def test_prometheus_reads_it(behind, tmp_path):
 
         def value(query):
             address = f"http://127.0.0.1:{port}/api/v1/query"
-            answer = httpx.get(address, params={"query": query}).json()
-            return [r["value"][1] for r in answer["data"]["result"]]
+            answer = httpx.get(address, params={"query": query}).raise_for_status()
+            return [row["value"][1] for row in answer.json()["data"]["result"]]
 
         until(lambda: value('up{job="lifeos"}') == ["1"], "Prometheus has scraped it")
         assert value("lifeos_server_up") == ["1"]
@@ -256,13 +256,10 @@ def test_the_answer_names_its_lines_in_the_log(client):
 # Reports --------------------------------------------------------------------------
 
 SETTLE = """
-import json, os
 import django
 django.setup()
 from django.conf import settings
 settings.ALLOWED_HOSTS = ["testserver"]
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 """
 FAILS = """
 from unittest.mock import patch

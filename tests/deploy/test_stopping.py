@@ -107,8 +107,8 @@ def test_an_update_turns_nobody_away(env, tmp_path):
 
 
 def activated(env, folder, held, name):
-    """Started as systemd does it: socket 3, and two variables that say so."""
-    script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+    """Started as systemd does it: socket 3, and variables that say so."""
+    script = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec "$@"'
     command = ["sh", "-c", script, "sh", sys.executable, "manage.py", "web"]
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
