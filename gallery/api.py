@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from ninja import Query, Router, Schema
+from ninja import File, Query, Router, Schema, UploadedFile
 
 from accounts.errors import NotFound
 from accounts.http import person
 from accounts.paging import newest_first
-from gallery.files import serve
+from gallery import uploading
+from gallery.file_views import original
+from gallery.files.variants import thumbnail
 from gallery.models import Image, Provenance
 
 router = Router(tags=["gallery"])
@@ -141,6 +143,33 @@ def list_images(
     return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
 
 
+class RefusedOut(Schema):
+    name: str
+    reason: str
+
+
+class BroughtOut(Schema):
+    items: list[ImageDetailOut]
+    refused: list[RefusedOut]
+
+
+@router.post("/images", response={201: BroughtOut, 422: BroughtOut})
+def add_images(
+    request: HttpRequest, files: File[list[UploadedFile]]
+) -> tuple[int, BroughtOut]:
+    """Add files of one's own (multipart, `files` repeated). 422 if none is kept;
+    `refused` has the reason for each that is not.
+    """
+    brought = [uploading.bring(person(request), file) for file in files]
+    kept = [image_detail(one.image) for one in brought if one.image is not None]
+    refused = [
+        RefusedOut(name=one.name, reason=one.reason)
+        for one in brought
+        if one.image is None
+    ]
+    return 201 if kept else 422, BroughtOut(items=kept, refused=refused)
+
+
 @router.get("/images/{image_id}", response=ImageWholeOut)
 def get_image(request: HttpRequest, image_id: UUID) -> ImageWholeOut:
     """A picture of mine, and how it was made."""
@@ -160,31 +189,25 @@ def delete_image(request: HttpRequest, image_id: UUID) -> tuple[int, None]:
 
 @router.get("/images/{image_id}/file", response={200: bytes})
 def get_file(
-    request: HttpRequest, image_id: UUID, download: bool = False
+    request: HttpRequest,
+    image_id: UUID,
+    download: bool = False,
+    metadata: Literal["keep", "strip"] = "keep",
 ) -> HttpResponseBase:
-    """The original, with ranges and an ETag."""
+    """The original, with ranges and an ETag; `strip`: without prompt, EXIF and XMP."""
     image = _image(request, image_id)
-    return serve(
-        request,
-        image.file,
-        mime_type=image.mime_type,
-        filename=image.name,
-        etag=image.sha256,
-        inline=not download,
-    )
+    return original(request, image, download=download, metadata=metadata)
 
 
 @router.get("/images/{image_id}/thumbnail", response={200: bytes})
 def get_thumbnail(
-    request: HttpRequest, image_id: UUID, large: bool = False
+    request: HttpRequest,
+    image_id: UUID,
+    large: bool = False,
+    width: Literal[320, 640, 960, 1280] | None = None,
 ) -> HttpResponseBase:
-    """WebP, at most 320 pixels wide, or 960 with `large`."""
+    """AVIF or WebP, as `Accept` says: at most 320 pixels wide, or 960 with `large`, or
+    `width`.
+    """
     image = _image(request, image_id)
-    size = "large" if large else "small"
-    return serve(
-        request,
-        image.thumb_large if large else image.thumb_small,
-        mime_type="image/webp",
-        filename=f"{image.pk}.webp",
-        etag=f"{image.sha256[:32]}-{size}",
-    )
+    return thumbnail(request, image, str(width or (960 if large else 320)))

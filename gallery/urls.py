@@ -2,20 +2,22 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from gallery import views
+from gallery import file_views, views
 
 app_name = "gallery"
 
 # gallery/<uuid>/
 image_urls = [
     path("", views.image, name="image"),
-    path("file/", views.image_file, name="image-file"),
-    path("thumbnail/<slug:size>/", views.image_thumbnail, name="image-thumbnail"),
+    path("file/", file_views.image_file, name="image-file"),
+    path("thumbnail/<slug:size>/", file_views.image_thumbnail, name="image-thumbnail"),
     path("workflow/", views.image_workflow, name="image-workflow"),
     path("delete/", views.delete_image, name="delete-image"),
 ]
 
 urlpatterns = [
     path("", views.image_list, name="image-list"),
+    path("download/", file_views.download, name="download"),
+    path("upload/", file_views.upload, name="upload"),
     path("<uuid:pk>/", include(image_urls)),
 ]

@@ -1,4 +1,4 @@
-"""The gallery's pages and files. Every one is its owner's alone."""
+"""The gallery's pages. Every one is its owner's alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import PersonRequest
 from accounts.paging import BadCursor, newest_first
-from gallery.files import serve
 from gallery.models import Image, Provenance
 
 PAGE = 60
@@ -97,36 +95,6 @@ def image_workflow(request: PersonRequest, pk: UUID) -> HttpResponse:
     }
     content = made.graph_json
     return HttpResponse(content, content_type="application/json", headers=headers)
-
-
-@login_required
-@require_safe
-def image_file(request: PersonRequest, pk: UUID) -> HttpResponseBase:
-    found = get_image_for(request, pk)
-    return serve(
-        request,
-        found.file,
-        mime_type=found.mime_type,
-        filename=found.name,
-        etag=found.sha256,
-        inline="download" not in request.GET,
-    )
-
-
-@login_required
-@require_safe
-def image_thumbnail(request: PersonRequest, pk: UUID, size: str) -> HttpResponseBase:
-    found = get_image_for(request, pk)
-    sizes = {"small": found.thumb_small, "large": found.thumb_large}
-    if size not in sizes:
-        raise Http404
-    return serve(
-        request,
-        sizes[size],
-        mime_type="image/webp",
-        filename=f"{found.pk}-{size}.webp",
-        etag=f"{found.sha256[:32]}-{size}",
-    )
 
 
 @login_required

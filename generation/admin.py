@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
@@ -12,6 +15,7 @@ from django.http import HttpRequest
 
 from accounts.http import person
 from accounts.models import User
+from gallery.storage import homes
 from generation.details import TagsField
 from generation.models import (
     Attempt,
@@ -134,12 +138,38 @@ class ServerForm(forms.ModelForm[Server]):
             "draining",
             "max_in_flight",
             "tags",
+            "retrieval",
+            "shared_folder",
+            "bucket_prefix",
             "auth_kind",
         )
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        # What the operator has mounted; no path can be written here.
+        mounts = [(name, name) for name in settings.LIFEOS_SHARED_FOLDERS]
+        self.fields["shared_folder"] = forms.ChoiceField(
+            choices=[("", "none"), *mounts],
+            required=False,
+            help_text="One of LIFEOS_SHARED_FOLDERS.",
+        )
         self.initial["auth_secret"] = {}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        way = cleaned.get("retrieval")
+        from_folder = way in (Server.Retrieval.SHARED, Server.Retrieval.IN_PLACE)
+        if from_folder and not cleaned.get("shared_folder"):
+            self.add_error("shared_folder", "Choose the server's output folder.")
+        if way == Server.Retrieval.BUCKET and homes().s3 is None:
+            self.add_error("retrieval", "No bucket is set up (see docs/storage.md).")
+        return cleaned
+
+    def clean_bucket_prefix(self) -> str:
+        prefix = str(self.cleaned_data["bucket_prefix"]).strip("/")
+        if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
+            raise forms.ValidationError("Write it as in comfy/gpu1.")
+        return prefix
 
     def save(self, commit: bool = True) -> Server:
         if secret := self.cleaned_data.get("auth_secret"):

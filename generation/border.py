@@ -4,30 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from asgiref.sync import SyncToAsync
-from channels.db import DatabaseSyncToAsync
-from django.db import InterfaceError, OperationalError, connection
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _InThread(DatabaseSyncToAsync):  # type: ignore[misc]
-    """Closes old connections around each call, as a long-lived loop needs it.
+# A server's connection that was used within so many seconds is used again unseen.
+TRUSTED = 2.0
 
-    But for SQLite's: opening the file takes five times as long as a query, and unlike
-    a server's it does not go stale.
+
+class _InThread(SyncToAsync[P, T]):
+    """Keeps the thread's connection from call to call.
+
+    Taking one from the pool and looking whether it lives costs as much as two queries.
+    So it is given back only when it failed, or has not been used for a while and the
+    server may have been restarted. SQLite's stays: a file does not go stale.
     """
 
     def thread_handler(self, loop: Any, *args: Any, **kwargs: Any) -> Any:
-        if connection.vendor == "sqlite":
-            return SyncToAsync.thread_handler(self, loop, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return super().thread_handler(loop, *args, **kwargs)
+        is_server = connection.vendor != "sqlite"
+        if is_server and time.monotonic() - getattr(_used, "at", 0.0) > TRUSTED:
+            close_old_connections()
+        try:
+            return super().thread_handler(loop, *args, **kwargs)  # type: ignore[no-untyped-call]
+        finally:
+            _used.at = time.monotonic()
+            if is_server and connection.errors_occurred:
+                connection.close()
+
+
+_used = threading.local()
 
 
 def in_thread(function: Callable[P, T]) -> Callable[P, Awaitable[T]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
+from generation.kept import Kept
 from generation.models import Attempt, Duration
 
 if TYPE_CHECKING:
@@ -80,22 +80,9 @@ class Durations:
         return float(nearest.seconds * 2 ** (steps / 2))
 
 
-_known: tuple[float, Durations] | None = None
-
-
-def current() -> Durations:
-    """The means, at most FRESH_SECONDS old in this process."""
-    global _known
-    now = time.monotonic()
-    if _known is None or now - _known[0] > FRESH_SECONDS:
-        _known = (now, Durations(Duration.objects.all()))
-    return _known[1]
-
-
-def forget() -> None:
-    """Read anew at the next look."""
-    global _known
-    _known = None
+_kept = Kept(lambda: Durations(Duration.objects.all()), FRESH_SECONDS)
+current = _kept.get
+forget = _kept.forget
 
 
 def record(attempt: Attempt, seconds: float) -> None:
@@ -107,11 +94,11 @@ def record(attempt: Attempt, seconds: float) -> None:
         "size": job.size,
         "cold": attempt.cold,
     }
-    with transaction.atomic():
-        row, new = Duration.objects.select_for_update().get_or_create(
-            **key, defaults={"seconds": seconds}
-        )
-        if not new:
-            part = max(NEWEST, 1 / (row.runs + 1))
-            mean = row.seconds + part * (seconds - row.seconds)
-            Duration.objects.filter(pk=row.pk).update(seconds=mean, runs=F("runs") + 1)
+    runs = F("runs") + 1
+    part = Greatest(Value(NEWEST), Value(1.0) / runs)
+    mean = F("seconds") + part * (Value(seconds) - F("seconds"))
+    rows = Duration.objects.filter(**key)
+    if not rows.update(seconds=mean, runs=runs):
+        _, new = rows.get_or_create(**key, defaults={"seconds": seconds})
+        if not new:  # it was made in between
+            rows.update(seconds=mean, runs=runs)

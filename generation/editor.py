@@ -57,11 +57,27 @@ def edit_form(request: HttpRequest, slug: str) -> HttpResponse:
         rows = editing.moved(rows, what, -1 if deed == "up" else 1)
     elif deed == "remove":
         rows = editing.without(rows, what)
+    elif _overtaken(request, version):
+        return _page(request, version, rows, status=409)
     elif _sound(version, rows):
         return _save(request, version, rows, publish=deed == "publish")
     else:
         return _page(request, version, rows, status=422)
     return _page(request, version, rows)
+
+
+def _overtaken(request: HttpRequest, version: Version) -> bool:
+    """Whether somebody else has saved since this page was opened; said once."""
+    seen = request.POST.get("seen", "")
+    if seen in ("", version.stamp) or version.author_id == person(request).pk:
+        return False
+    who = version.author or "Somebody"
+    messages.warning(
+        request,
+        f"{who} has saved version {version.number} since you opened this page."
+        " Nothing of yours is lost: it stands below. Save again to replace theirs.",
+    )
+    return True
 
 
 def _sound(version: Version, rows: Sequence[Row]) -> bool:
@@ -110,7 +126,7 @@ def _rows_context(version: Version, rows: Sequence[Row]) -> dict[str, Any]:
 def _page(
     request: HttpRequest, version: Version, rows: list[Row], status: int = 200
 ) -> HttpResponse:
-    if status == 200:
+    if status != 422:
         _sound(version, rows)
     found = _found(version)
     jobs = Job.objects.visible_to(person(request)).newest_first()

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+# What the form asks for itself, beside the template's fields.
+RESERVED = frozenset({"count", "priority", "csrfmiddlewaretoken"})
 MAX_FIELDS = 200
 MAX_LABEL, MAX_HELP = 100, 300
 
@@ -211,6 +213,9 @@ class _Reader:
         name, kind = entry.get("name"), entry.get("kind")
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.errors.append("the name is written with a-z, 0-9 and _.")
+            return None
+        if name in RESERVED:
+            self.errors.append(f"every form has a “{name}” of its own.")
             return None
         if not isinstance(kind, str) or kind not in list(Kind):
             self.errors.append(f"“{str(kind)[:40]}” is no kind of field.")

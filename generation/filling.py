@@ -251,25 +251,34 @@ def usable_values(
 
 @login_required
 def word_lists(request: PersonRequest) -> HttpResponse:
-    """All of one's lists on one page; POST adds or changes one by its name."""
-    context: dict[str, Any] = {"errors": {}, "name": "", "words": ""}
+    """All of one's lists on one page; POST adds one, changes or renames one."""
+    fresh, lists = WordList(owner=request.user), list(request.user.word_lists.all())
+    errors: dict[str, str] = {}
     if request.method == "POST":
-        found = _word_list(request)
-        context |= {"name": found.name, "words": found.words}
-        context["errors"] = _wrong_list(request.user, found)
-        if not context["errors"]:
-            found.save()
-            messages.success(request, f"The list “{found.name}” is saved.")
+        words = _word_list(request)
+        errors = _wrong_list(request.user, words)
+        if not errors:
+            words.save()
+            messages.success(request, f"The list “{words.name}” is saved.")
             return redirect("generation:word-lists")
-    context["lists"] = request.user.word_lists.all()
-    status = 422 if context["errors"] else 200
+        # What was typed stands where it was typed, with what is wrong beside it.
+        fresh = fresh if words.pk else words
+        lists = [words if one.pk == words.pk else one for one in lists]
+        words.errors = errors  # type: ignore[attr-defined]
+    context = {"fresh": fresh, "lists": lists}
+    status = 422 if errors else 200
     return render(request, "generation/word_lists.html", context, status=status)
 
 
 def _word_list(request: PersonRequest) -> WordList:
     name = request.POST.get("name", "").strip().lower()
-    found = request.user.word_lists.filter(name=name).first()
-    words = found or WordList(owner=request.user, name=name)
+    which = request.POST.get("list", "")
+    if which.isdecimal():
+        words = get_object_or_404(request.user.word_lists, pk=int(which))
+    else:
+        found = request.user.word_lists.filter(name=name).first()
+        words = found or WordList(owner=request.user)
+    words.name = name
     words.words = request.POST.get("words", "").replace("\r\n", "\n")
     return words
 
@@ -285,6 +294,8 @@ def _wrong_list(owner: User, words: WordList) -> dict[str, str]:
         errors["words"] = f"A list has at most {MAX_WORDS} words."
     elif not lines:
         errors["words"] = "Write at least one word."
+    if owner.word_lists.filter(name=words.name).exclude(pk=words.pk).exists():
+        errors["name"] = "Another list of yours has this name."
     if words.pk is None and owner.word_lists.count() >= MAX_LISTS:
         errors["name"] = f"You have {MAX_LISTS} lists. Delete one first."
     return errors

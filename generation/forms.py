@@ -17,7 +17,7 @@ from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from accounts.models import User
-from generation import media, offers, outlook, parameters, sweep
+from generation import media, offers, outlook, parameters, sweep, usage
 from generation.fields import FILES, Kind, Parameter
 from generation.models import Job, Server, Version
 from generation.submit import (
@@ -274,6 +274,10 @@ def keep_input(owner: User, upload: UploadedFile[Any], kind: Kind = Kind.IMAGE) 
     if (upload.size or 0) > settings.LIFEOS_MAX_UPLOAD_BYTES:
         limit = settings.LIFEOS_MAX_UPLOAD_BYTES // 1024**2
         raise media.BadFile(f"The file is larger than {limit} MB.")
+    try:
+        usage.check_room(owner, upload.size or 0)
+    except usage.NoRoom as exc:
+        raise media.BadFile(str(exc)) from exc
     seen = media.inspect(upload, kind, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
     upload.seek(0)
     content = upload if seen.content is None else ContentFile(seen.content)

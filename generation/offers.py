@@ -8,7 +8,7 @@ from typing import Any
 from generation.comfy.catalog import Catalog
 from generation.fields import FILES, Kind, Parameter
 from generation.models import Server, Version
-from generation.models.server import parsed_catalog
+from generation.models.server import enabled_servers, parsed_catalog
 from generation.parameters import CHOICE_KINDS, Choices, default, narrowed, resolve
 
 NUMBERS = frozenset(
@@ -18,8 +18,8 @@ NUMBERS = frozenset(
 
 def catalogs() -> list[Catalog]:
     """Of the servers that are online, else of all that were ever seen."""
-    rows = Server.objects.filter(enabled=True).exclude(catalog=None)
-    seen = list(rows.values_list("catalog_id", "state"))
+    known = enabled_servers.get()
+    seen = [(s.catalog_id, s.state) for s in known if s.catalog_id is not None]
     online = [digest for digest, state in seen if state == Server.State.ONLINE]
     digests = online or [digest for digest, _ in seen]
     return [parsed_catalog(str(digest)) for digest in dict.fromkeys(digests)]

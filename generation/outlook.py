@@ -15,6 +15,7 @@ from generation import durations, fair, usage
 from generation.models import Attempt, Job, QueueState, Server
 from generation.models.job import JobStatus
 from generation.models.limits import allowance_of
+from generation.models.server import enabled_servers
 from generation.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _remaining(job: Job) -> int | None:
 
 def no_server_sentence(tags: Sequence[str], graph: Mapping[str, object]) -> str:
     """Which servers there are, and what each lacks to run this."""
-    known = list(Server.objects.filter(enabled=True))
+    known = enabled_servers.get()
     if not known:
         return "There is no server yet."
     found = [
@@ -266,7 +267,7 @@ def _absence(server: Server) -> str:
 
 def can_ever_run(tags: Sequence[str], graph: Mapping[str, object]) -> bool:
     """Whether some server, here or away now, has all it needs; True if none told."""
-    servers = list(Server.objects.filter(enabled=True))
+    servers = enabled_servers.get()
     return not servers or any(
         server.catalog_id is None or not server.lacking(tags, graph)
         for server in servers

@@ -6,28 +6,21 @@ identity, so that the same output is the same row and the same files.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import math
 import re
-import tempfile
 import uuid
+from io import BytesIO
 from typing import BinaryIO
 
-from django.conf import settings
-from django.core.files.base import ContentFile, File
-from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
-
-from gallery import files
+from gallery import files, intake
 from gallery.models import Image, Provenance
+from generation import retrieval
 from generation.comfy.errors import ComfyError
 from generation.comfy.graph import Described, describe
 from generation.comfy.run import Output
 from generation.models import Attempt, Job
 
-# In memory up to this size, then on disk.
-SPOOL = 16 * 1024 * 1024
 # The name of an input's file is its hash.
 HASHED = re.compile(r"inputs/\d+/([0-9a-f]{64})\.\w+")
 MAX_INTEGER = 2**31 - 1
@@ -44,14 +37,17 @@ def collect(job: Job, attempt: Attempt) -> None:
     is gone or damaged does not cost the others of the same job.
     """
     outputs = [Output(**item) for item in attempt.outputs]
-    pictures = [o for o in outputs if o.filename and not o.animated]
+    kept = [output for output in outputs if _is_kept(output)]
     stored = set(job.images.values_list("node", "kind", "index"))
     bad: list[str] = []
-    for output in pictures:
+    for output in kept:
         if (output.node, output.kind, output.index) in stored:
             continue
         try:
-            _take(job, attempt, output)
+            if output.filename:
+                _take(job, attempt, output)
+            else:
+                _store(job, attempt, output)
         except files.BadPicture as exc:
             bad.append(f"{output.filename}: {exc}")
         except ComfyError as exc:
@@ -60,17 +56,25 @@ def collect(job: Job, attempt: Attempt) -> None:
             bad.append(str(exc))
         except OSError as exc:
             raise TryAgain(_disk_sentence(exc)) from exc
-    _end(job, len(pictures), bad)
+    _end(job, len(kept), bad)
 
 
-def _end(job: Job, pictures: int, bad: list[str]) -> None:
-    if not pictures:
+def _is_kept(output: Output) -> bool:
+    """Every file, and what nodes such as PreviewAny say; not what they say to a
+    viewer of 3D models.
+    """
+    said = output.kind == "text" and bool((output.text or "").strip("\x00 \n\t"))
+    return bool(output.filename) or said
+
+
+def _end(job: Job, outputs: int, bad: list[str]) -> None:
+    if not outputs:
         job.fail("The workflow ran, but it put out no picture.")
     elif bad:
         sentence = (
-            f"{len(bad)} of {pictures} pictures could not be kept."
-            if pictures > 1
-            else "The picture could not be kept."
+            f"{len(bad)} of {outputs} outputs could not be kept."
+            if outputs > 1
+            else "The output could not be kept."
         )
         job.fail(sentence, "\n".join(bad))
     else:
@@ -84,74 +88,36 @@ def _disk_sentence(exc: OSError) -> str:
 
 
 def _take(job: Job, attempt: Attempt, output: Output) -> None:
-    with tempfile.SpooledTemporaryFile(SPOOL) as spool:
-        # A loop of its own: we are in a task's thread, and no transaction is open.
-        asyncio.run(_download(attempt, output, spool))  # type: ignore[arg-type]
-        _store(job, attempt, output, spool)  # type: ignore[arg-type]
+    try:
+        with retrieval.opened(attempt, output) as file:
+            _store(job, attempt, output, file)
+    except retrieval.NotYet as exc:
+        raise TryAgain(str(exc)) from exc
 
 
-async def _download(attempt: Attempt, output: Output, into: BinaryIO) -> None:
-    async with (
-        attempt.server.client(attempt.client_id) as client,
-        client.stream_view(
-            output, max_bytes=settings.LIFEOS_MAX_OUTPUT_BYTES
-        ) as chunks,
-    ):
-        async for chunk in chunks:
-            into.write(chunk)
-
-
-def _store(job: Job, attempt: Attempt, output: Output, file: BinaryIO) -> None:
-    """Files first, then the row: what a row names is there."""
-    seen = files.inspect(file, max_pixels=settings.LIFEOS_MAX_OUTPUT_PIXELS)
-    thumbs = files.thumbnails(file)
-    name = f"{output.node}/{output.kind}/{output.index}"
-    image_id = uuid.uuid5(job.pk, name)
-    file.seek(0)
-    contents = {
-        "file": (f"original.{seen.extension}", File(file)),
-        "thumb_small": (f"{files.SMALL}.webp", ContentFile(thumbs.small)),
-        "thumb_large": (f"{files.LARGE}.webp", ContentFile(thumbs.large)),
-    }
-    keys = {
-        field: default_storage.save(files.key(job.owner_id, image_id, base), content)
-        for field, (base, content) in contents.items()
-    }
+def _store(
+    job: Job, attempt: Attempt, output: Output, file: BinaryIO | None = None
+) -> None:
+    """Of a file, or of the text that the node put out instead of one."""
     about = describe(job.graph)
+    name = f"{output.node}/{output.kind}/{output.index}"
     image = Image(
-        id=image_id,
+        id=uuid.uuid5(job.pk, name),
         owner_id=job.owner_id,
         job=job,
         node=output.node,
         kind=output.kind,
         index=output.index,
         stack=job.batch or job.pk,
-        placeholder=thumbs.placeholder,
-        sha256=seen.sha256,
-        bytes=seen.bytes,
-        width=seen.width,
-        height=seen.height,
-        mime_type=seen.mime_type,
+        source_name=intake.clean_name(output.filename),
         prompt=about.prompt,
         negative_prompt=about.negative_prompt,
         seed="" if about.seed is None else str(about.seed),
         model=about.model,
         workflow_title=job.workflow.title,
-        **keys,
     )
-    _keep(image, provenance(job, attempt, about))
-
-
-def _keep(image: Image, made: Provenance) -> None:
-    made.image = image
-    try:
-        with transaction.atomic():
-            image.save(force_insert=True)
-            made.save(force_insert=True)
-    except IntegrityError:
-        # Another worker stored the same output: the row and files are the same.
-        if not Image.objects.filter(pk=image.pk).exists():
-            raise
+    made = provenance(job, attempt, about)
+    intake.take(file or BytesIO(), image, made, told=output.text or "")
 
 
 def provenance(job: Job, attempt: Attempt, about: Described) -> Provenance:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from accounts.models import User
@@ -87,8 +87,9 @@ def _take(
     if not server.takes_jobs or _is_full(server, waiting.owner, limit):
         return None
     job_id = cast("uuid.UUID", waiting.id)
-    jobs = Job.objects.select_related("workflow", "version")
-    job = jobs.filter(pk=job_id).first()
+    last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
+    jobs = Job.objects.select_related("workflow", "version").filter(pk=job_id)
+    job = jobs.annotate(last=Subquery(last.values("number")[:1])).first()
     now = timezone.now()
     if job is None or not job.move(
         JobStatus.DISPATCHED,
@@ -101,7 +102,7 @@ def _take(
         id=uuid.uuid4(),
         job=job,
         server=server,
-        number=job.attempts.count() + 1,
+        number=(job.last or 0) + 1,  # type: ignore[attr-defined]
         client_id=client_id,
         bridge=bridge,
         lease_until=now + LEASE,

@@ -68,11 +68,16 @@ class Snapshot:
         """`reachable`: primary keys of the servers that count; None: all."""
         self.now = timezone.now()
         self.stamp = self.now.timestamp()
-        self.paused = QueueState.load().paused
-        servers = Server.taking_jobs()
+        paused = QueueState.objects.filter(paused=True)
+        servers = Server.taking_jobs().annotate(queue_paused=Exists(paused))
         if reachable is not None:
             servers = servers.filter(pk__in=reachable)
         self.servers = {server.pk: server for server in servers}
+        self.paused = (
+            any(server.queue_paused for server in self.servers.values())
+            if self.servers
+            else QueueState.load().paused
+        )
         self.durations = durations.current()
         self.flying = list(self._flying())
         # Who may not run anything now; known with the line.
@@ -162,14 +167,14 @@ class Snapshot:
             flying[one.owner].append(one.seconds)
         people = []
         for pk, _, used, at, last_turn in rows:
-            past = fair.decayed(used, at.timestamp(), self.stamp) if at else 0.0
-            served = [t.timestamp() for t in (at, last_turn) if t is not None]
+            past = fair.decayed(used, at, self.stamp) if at else 0.0
+            turn = last_turn.timestamp() if last_turn else 0.0
             people.append(
                 fair.Person(
                     pk,
                     weight=max(0.01, allowed[pk].weight),
                     used=past + sum(flying[pk]),
-                    served=max(served, default=0.0),
+                    served=max(at or 0.0, turn),
                     in_flight=len(flying[pk]),
                     max_in_flight=allowed[pk].max_in_flight,
                     held=pk in self.held,

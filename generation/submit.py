@@ -122,6 +122,8 @@ def _lock(owner: User) -> None:
 def _check(owner: User, jobs: Sequence[Job]) -> None:
     try:
         usage.check(owner, jobs)
+    except usage.NoRoom as exc:
+        raise Invalid({"storage": str(exc)}) from exc
     except usage.NeverFits as exc:
         raise Invalid({"count": str(exc)}) from exc
 

@@ -20,7 +20,10 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
+from gallery.keeping import collecting, disks, emptying, quota, spool
+from gallery.storage_s3 import StorageAway
 from generation import context, results
+from generation.keeping import UsedInputs
 from generation.models.job import Attempt, Job
 
 log = logging.getLogger(__name__)
@@ -55,7 +58,7 @@ def _saving() -> QuerySet[Attempt]:
 def save_results(job_id: str) -> None:
     """Fetch, check and store a job's outputs; then it is done."""
     waiting = _saving().filter(job_id=job_id).order_by("-number")
-    attempt = waiting.select_related("job__workflow", "server").first()
+    attempt = waiting.select_related("job__workflow", "job__version", "server").first()
     now = timezone.now()
     if attempt is None or not Attempt.objects.filter(
         pk=attempt.pk, save_after__lte=now
@@ -138,6 +141,35 @@ def ask_again(*, at_once: bool = False) -> int:
 def sweep() -> None:
     """Where no bridge runs, the consumers ask themselves."""
     ask_again()
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+@once_a_minute
+def mind_the_storage() -> None:
+    """Move what waits for the bucket; tell the operators of a disk that fills up."""
+    disks.tell()
+    spool.drain()
+
+
+@db_periodic_task(crontab(minute="17"))  # type: ignore[untyped-decorator]
+@once_a_minute
+def keep_house() -> None:
+    """Old pictures to the trash, what was long in the trash away."""
+    retired, emptied = quota.retire(), emptying.empty_old()
+    if retired or emptied:
+        log.info("%s pictures to the trash, %s deleted for good", retired, emptied)
+
+
+@db_periodic_task(crontab(hour="3", minute="41"))  # type: ignore[untyped-decorator]
+@once_a_minute
+def collect_garbage() -> None:
+    """Files that nothing needs; the bucket may be away, then tomorrow."""
+    try:
+        done = collecting.collect(used_inputs=UsedInputs())
+    except StorageAway as exc:
+        log.warning("nothing was tidied up: %s", exc)
+        return
+    log.info("%s files that nothing needs were removed", done.files)
 
 
 @on_startup()  # type: ignore[untyped-decorator]

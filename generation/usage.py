@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Sum, Value
+from django.db.models.functions import Greatest, Power
 from django.utils import timezone
 from django.utils.formats import time_format
 
+from gallery.keeping import disks, quota
 from generation import fair
+from generation.keeping import quota_from
 from generation.models import Attempt, Job, Usage
 from generation.models.job import AttemptState
 from generation.models.limits import Allowance, allowance_of
@@ -35,22 +38,32 @@ class NeverFits(Exception):
     """One request asks for more than the limit allows at any time."""
 
 
+class NoRoom(NeverFits):
+    """The person's storage, or the disk, is full."""
+
+
 def charge(person_id: int, seconds: float) -> None:
-    """Add GPU-seconds to what the person has used."""
-    now = timezone.now()
-    with transaction.atomic():
-        row, _ = Usage.objects.select_for_update().get_or_create(
-            person_id=person_id, defaults={"at": now}
-        )
-        past = fair.decayed(row.gpu_seconds, row.at.timestamp(), now.timestamp())
-        Usage.objects.filter(pk=row.pk).update(gpu_seconds=past + seconds, at=now)
+    """Add GPU-seconds to what the person has used, as `fair.decayed` counts it."""
+    now = time.time()
+    age = Greatest(Value(0.0), Value(now) - F("at"))
+    past = F("gpu_seconds") * Power(Value(0.5), age / Value(fair.HALF_LIFE))
+    rows = Usage.objects.filter(person_id=person_id)
+    charged = {
+        "gpu_seconds": past + Value(seconds),
+        "at": Greatest(F("at"), Value(now)),
+    }
+    if not rows.update(**charged):
+        first = {"gpu_seconds": seconds, "at": now}
+        _, new = rows.get_or_create(person_id=person_id, defaults=first)
+        if not new:  # it was made in between
+            rows.update(**charged)
 
 
 def note_turn(person_id: int, now: datetime) -> None:
     """The person was given a place at a server."""
     if not Usage.objects.filter(person_id=person_id).update(last_turn=now):
         Usage.objects.get_or_create(
-            person_id=person_id, defaults={"at": now, "last_turn": now}
+            person_id=person_id, defaults={"at": now.timestamp(), "last_turn": now}
         )
 
 
@@ -83,12 +96,23 @@ def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
 
 
 def check(owner: User, jobs: Sequence[Job]) -> None:
-    """Raises TooMany, or NeverFits, if the owner may not queue these jobs now."""
+    """Raises TooMany, NeverFits or NoRoom if the owner may not queue these jobs."""
     allowed = allowance_of(owner)
+    check_room(owner, limit=quota_from(allowed))
     _check_queued(owner, len(jobs), allowed.max_queued)
     _check_pictures(owner, sum(j.pictures for j in jobs), allowed.pictures_per_day)
     if message := held_because(owner, allowed):
         raise TooMany(*message)
+
+
+def check_room(owner: User, more: int = 0, limit: quota.Quota | None = None) -> None:
+    """Raises NoRoom if the disk or the owner's storage has none for `more` bytes."""
+    if sentence := disks.no_room():
+        raise NoRoom(sentence)
+    try:
+        quota.check(owner, more, limit)
+    except quota.Full as exc:
+        raise NoRoom(str(exc)) from exc
 
 
 def _check_queued(owner: User, wanted: int, limit: int | None) -> None:

@@ -5,6 +5,7 @@ Every reader stops the start with a sentence that says what to write instead.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
@@ -66,6 +67,21 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
     return _read(name, list(default), split, "separate the values with commas")
 
 
+def folders(name: str) -> dict[str, str]:
+    """Paths by name, of name=/path,other=/path."""
+
+    def split(raw: str) -> dict[str, str]:
+        found = {}
+        for word in filter(None, (part.strip() for part in raw.split(","))):
+            label, _, path = word.partition("=")
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", label) or path[:1] != "/":
+                raise ValueError(word)
+            found[label] = path
+        return found
+
+    return _read(name, {}, split, "use name=/path, several separated by commas")
+
+
 def http_urls(name: str) -> list[str]:
     def check(raw: str) -> list[str]:
         urls = [word.strip().rstrip("/") for word in raw.split(",") if word.strip()]
@@ -112,6 +128,10 @@ def database(data: Path) -> dict[str, Any]:
         # A restarted PostgreSQL leaves dead connections in the pool.
         config["CONN_HEALTH_CHECKS"] = True
         config["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}
+        if boolean("LIFEOS_DB_PREPARE", True):
+            # A statement that comes often is parsed once for each connection.
+            prepared = {"server_side_binding": True, "prepare_threshold": 2}
+            config["OPTIONS"] |= prepared
     return config
 
 

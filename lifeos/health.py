@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.cache import cache
-from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
+from gallery.keeping import disks
+from gallery.storage import S3, homes
+from gallery.storage_s3 import StorageAway
 from generation.models import Server
 from lifeos import draining, metrics
 
@@ -32,7 +34,8 @@ def healthz(request: HttpRequest) -> HttpResponseBase:
 def readyz(request: HttpRequest) -> HttpResponseBase:
     reasons = list(not_ready().values())
     status = 503 if reasons else 200
-    return JsonResponse({"ready": not reasons, "reasons": reasons}, status=status)
+    told = {"ready": not reasons, "reasons": reasons, "warnings": _warnings()}
+    return JsonResponse(told, status=status)
 
 
 def not_ready() -> dict[str, str]:
@@ -70,14 +73,31 @@ def _storage() -> str | None:
 
 
 def _look_at_storage() -> str | None:
-    default_storage.exists("readyz")
-    if isinstance(default_storage, FileSystemStorage):
-        folder = Path(default_storage.location)
-        # It is made with the first picture.
-        nearest = next(p for p in (folder, *folder.parents) if p.exists())
-        if not os.access(nearest, os.W_OK):
-            return "The storage can't be written."
+    """The folders on this machine. Without the bucket the pages still work, and what
+    is made waits in the spool: a warning, no reason to send people elsewhere.
+    """
+    here = homes()
+    for home in (here.local, here.spool):
+        try:
+            folder = Path(home.location)
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"readyz")
+        except OSError as exc:
+            return f"A folder for files can't be written ({exc.strerror})."
     return None
+
+
+def _warnings() -> list[str]:
+    """What somebody should look at, though the site works."""
+    found = [disk.sentence for disk in disks.low()]
+    here = homes()
+    if here.primary == S3:
+        try:
+            here.bucket.exists("readyz")
+        except StorageAway as exc:
+            found.append(f"{exc} Files wait in the spool.")
+    return found
 
 
 def _servers() -> str | None:

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -195,38 +196,73 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 LIFEOS_MAX_UPLOAD_BYTES = env.integer("LIFEOS_MAX_UPLOAD_BYTES", 50 * 1024 * 1024)
 LIFEOS_MAX_OUTPUT_BYTES = env.integer("LIFEOS_MAX_OUTPUT_BYTES", 512 * 1024 * 1024)
 LIFEOS_MAX_OUTPUT_PIXELS = env.integer("LIFEOS_MAX_OUTPUT_PIXELS", 200_000_000)
+# Behind nginx: an internal location whose alias is the folder of files.
+LIFEOS_ACCEL_PREFIX = env.text("LIFEOS_ACCEL_PREFIX")
+LIFEOS_ACCEL_ROOT = str(DATA / "files")
+# Browsers fetch files from the bucket: then it must be reachable for them.
+LIFEOS_S3_DIRECT = env.boolean(
+    "LIFEOS_S3_DIRECT", bool(env.text("AWS_S3_CUSTOM_DOMAIN"))
+)
+# The least free space on a disk: below the first staff is warned, below the second
+# nothing new is begun, so that what runs can be kept.
+LIFEOS_DISK_WARN_BYTES = env.integer("LIFEOS_DISK_WARN_BYTES", 10 * 1024**3)
+LIFEOS_DISK_STOP_BYTES = env.integer("LIFEOS_DISK_STOP_BYTES", 2 * 1024**3)
+LIFEOS_TRASH_DAYS = env.integer("LIFEOS_TRASH_DAYS", 30)
+LIFEOS_SPOOL = env.text("LIFEOS_SPOOL", str(DATA / "spool"))
+# Other machines' output folders that are mounted here, by name.
+LIFEOS_SHARED_FOLDERS = env.folders("LIFEOS_SHARED_FOLDERS")
+# How often a file is looked for in a shared folder or bucket before HTTP is used.
+LIFEOS_RETRIEVAL_TRIES = env.integer("LIFEOS_RETRIEVAL_TRIES", 5)
+# Where the uploaders of GPU servers put outputs, if not in the bucket of our files.
+LIFEOS_INTAKE_BUCKET = env.text("LIFEOS_INTAKE_BUCKET")
 
 
-def _s3() -> dict[str, Any]:
-    missing = [
-        name
-        for name in ("AWS_STORAGE_BUCKET_NAME", "AWS_ACCESS_KEY_ID")
-        if not env.text(name)
-    ]
+def _s3() -> dict[str, Any] | None:
+    """The bucket; there may be one to move files from, or to fetch outputs from."""
+    bucket = env.text("AWS_STORAGE_BUCKET_NAME")
+    names = ("AWS_STORAGE_BUCKET_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    missing = [name for name in names if not env.text(name)]
+    if missing and (bucket or LIFEOS_STORAGE == "s3"):
+        why = "LIFEOS_STORAGE=s3" if LIFEOS_STORAGE == "s3" else "The bucket"
+        raise ImproperlyConfigured(f"{why} needs {' and '.join(missing)}.")
     if missing:
-        message = f"LIFEOS_STORAGE=s3 needs {' and '.join(missing)}."
-        raise ImproperlyConfigured(message)
+        return None
+    endpoint = env.text("AWS_S3_ENDPOINT_URL")
     return {
-        "BACKEND": "gallery.storage.SharedS3Storage",
-        "OPTIONS": {
-            "bucket_name": env.text("AWS_STORAGE_BUCKET_NAME"),
-            "endpoint_url": env.text("AWS_S3_ENDPOINT_URL") or None,
-            "access_key": env.text("AWS_ACCESS_KEY_ID"),
-            "secret_key": env.text("AWS_SECRET_ACCESS_KEY"),
-            "region_name": env.text("AWS_S3_REGION_NAME") or "auto",
-            "custom_domain": env.text("AWS_S3_CUSTOM_DOMAIN") or None,
-            "default_acl": None,
-            "file_overwrite": True,
-        },
+        "bucket_name": bucket,
+        "endpoint_url": endpoint or None,
+        "access_key": env.text("AWS_ACCESS_KEY_ID"),
+        "secret_key": env.text("AWS_SECRET_ACCESS_KEY"),
+        "region_name": env.text("AWS_S3_REGION_NAME")
+        or ("auto" if endpoint else "us-east-1"),
+        "custom_domain": env.text("AWS_S3_CUSTOM_DOMAIN") or None,
     }
 
 
+S3_OPTIONS = _s3()
+
+
+def _bucket_origins() -> list[str]:
+    """Where pages are sent to for files by signed addresses (S3Home.origin)."""
+    if S3_OPTIONS is None or not LIFEOS_S3_DIRECT:
+        return []
+    public, endpoint = S3_OPTIONS["custom_domain"], S3_OPTIONS["endpoint_url"]
+    region = S3_OPTIONS["region_name"]
+    url = public or endpoint or f"https://s3.{region}.amazonaws.com"
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    return [f"{parts.scheme}://{parts.netloc}"]
+
+
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": _s3()
-    if LIFEOS_STORAGE == "s3"
-    else {
-        "BACKEND": "gallery.storage.LocalStorage",
-        "OPTIONS": {"location": str(DATA / "files")},
+    "default": {
+        "BACKEND": "gallery.storage.Homes",
+        "OPTIONS": {
+            "primary": LIFEOS_STORAGE,
+            "location": str(DATA / "files"),
+            "spool": LIFEOS_SPOOL,
+            "s3": S3_OPTIONS,
+            "mounts": LIFEOS_SHARED_FOLDERS,
+        },
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -262,8 +298,8 @@ CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ("/api/docs",),
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "media-src": [SELF, "blob:"],
+        "img-src": [SELF, "data:", "blob:", *_bucket_origins()],
+        "media-src": [SELF, "blob:", *_bucket_origins()],
         "connect-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],

@@ -21,8 +21,12 @@ def _fast(settings, tmp_path):
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
-            "BACKEND": "gallery.storage.LocalStorage",
-            "OPTIONS": {"location": str(tmp_path / "files")},
+            "BACKEND": "gallery.storage.Homes",
+            "OPTIONS": {
+                "primary": "local",
+                "location": str(tmp_path / "files"),
+                "spool": str(tmp_path / "spool"),
+            },
         },
     }
 
@@ -31,10 +35,12 @@ def _fast(settings, tmp_path):
 def _empty_cache():
     from django.core.cache import cache
 
-    from generation import durations, outlook
+    from generation import kept, outlook
+    from generation.models import limits
 
     cache.clear()
-    durations.forget()
+    kept.forget_all()
+    limits.forget()
     outlook.forget()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gallery.models.image import Image, ImageQuerySet
+from gallery.models.image import Home, Image, ImageQuerySet
+from gallery.models.keeping import StorageUse
 from gallery.models.organising import (
     Album,
     AlbumItem,
@@ -17,10 +18,12 @@ __all__ = [
     "Album",
     "AlbumItem",
     "AlbumShare",
+    "Home",
     "Image",
     "ImageQuerySet",
     "Provenance",
     "SavedSearch",
+    "StorageUse",
     "Tag",
     "Tagged",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from gallery.storage import homes
+
+EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,8})$")
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -40,6 +45,15 @@ class Media(models.TextChoices):
     OTHER = "other", "File"
 
 
+class Home(models.TextChoices):
+    """Where a picture's original is; see gallery.storage."""
+
+    LOCAL = "local", "This installation's folder"
+    S3 = "s3", "The bucket"
+    SPOOL = "spool", "Waiting for the bucket"
+    SHARED = "shared", "A server's folder, read in place"
+
+
 class Image(models.Model):
     """One output of a job, or a file that a person added, with its thumbnails.
 
@@ -47,6 +61,7 @@ class Image(models.Model):
     """
 
     Media = Media
+    Home = Home
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -70,6 +85,7 @@ class Image(models.Model):
         max_length=12, choices=Media.choices, default=Media.PICTURE
     )
     file = models.FileField(max_length=300)
+    home = models.CharField(max_length=6, choices=Home.choices, default=Home.LOCAL)
     thumb_small = models.FileField(max_length=300)
     thumb_large = models.FileField(max_length=300)
     placeholder = models.TextField(help_text="a tiny blurred picture as a data: URI")
@@ -116,15 +132,34 @@ class Image(models.Model):
                 condition=models.Q(deleted_at=None),
                 name="image_gallery_order",
             ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(home=Home.SPOOL),
+                name="image_in_spool",
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="image_in_trash",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.width}×{self.height} {self.mime_type}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """With its owner's sum of bytes (gallery.keeping.totals), or not at all."""
+        if self._state.adding and self.file.name:
+            self.home = homes().locate(self.file.name)
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+
     @property
     def name(self) -> str:
         """The file name that a download gets."""
-        extension = self.file.name.rpartition(".")[2] if self.file.name else "bin"
+        # A file that stays in a shared folder has the name that it has there.
+        found = EXTENSION.search(self.file.name or "")
+        extension = found[1].lower() if found else "bin"
         return f"lifeos-{self.created:%Y%m%d-%H%M%S}-{str(self.id)[:8]}.{extension}"
 
     def delete_softly(self) -> bool:

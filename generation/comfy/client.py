@@ -207,7 +207,13 @@ class ComfyClient:
 
     async def input_size(self, name: str) -> int | None:
         """The bytes of an input file that the server has; None where it has none."""
-        params = {"filename": name, "type": "input"}
+        return await self._size_of({"filename": name, "type": "input"})
+
+    async def output_size(self, output: Output) -> int | None:
+        """The bytes of an output; None where the server does not tell."""
+        return await self._size_of(_named(output))
+
+    async def _size_of(self, params: Mapping[str, str]) -> int | None:
         # One byte is enough: the header tells how many there are.
         headers = {"Range": "bytes=0-0"}
         try:
@@ -230,11 +236,7 @@ class ComfyClient:
         self, output: Output, *, max_bytes: int = NO_LIMIT
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """An output's content in chunks. Raises FileMissing, TooLarge or others."""
-        params = {
-            "filename": output.filename,
-            "subfolder": output.subfolder,
-            "type": output.type,
-        }
+        params = _named(output)
         try:
             async with self._http.stream("GET", "view", params=params) as response:
                 if response.status_code == 404:
@@ -250,6 +252,14 @@ class ComfyClient:
             return await self._http.request(method, path, **options)
         except httpx.HTTPError as exc:
             raise _unreachable(exc) from exc
+
+
+def _named(output: Output) -> dict[str, str]:
+    return {
+        "filename": output.filename,
+        "subfolder": output.subfolder,
+        "type": output.type,
+    }
 
 
 async def _limited(

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("gpu_seconds", models.FloatField(default=0)),
-                ("at", models.DateTimeField()),
+                ("at", models.FloatField(help_text="seconds since 1970")),
                 ("last_turn", models.DateTimeField(blank=True, null=True)),
             ],
         ),

@@ -10,10 +10,13 @@ from typing import Any
 
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
+from generation.kept import Kept
 from generation.models.fields import KeptJSONField
 
 
@@ -55,6 +58,12 @@ class Server(models.Model):
         BEARER = "bearer", "Bearer token"
         HEADERS = "headers", "Own headers (for example Cloudflare Access)"
 
+    class Retrieval(models.TextChoices):
+        HTTP = "http", "HTTP, from the server itself"
+        SHARED = "shared", "Shared folder, copied"
+        IN_PLACE = "in_place", "Shared folder, read in place without a copy"
+        BUCKET = "bucket", "Bucket that the server's side uploads to"
+
     class State(models.TextChoices):
         UNKNOWN = "unknown"
         ONLINE = "online"
@@ -79,6 +88,19 @@ class Server(models.Model):
         default=list,
         blank=True,
         help_text='what templates may ask for, as in ["fast", "24gb"]',
+    )
+    retrieval = models.CharField(
+        "outputs come by",
+        max_length=8,
+        choices=Retrieval.choices,
+        default=Retrieval.HTTP,
+        help_text="where that fails they come over HTTP",
+    )
+    shared_folder = models.CharField(
+        max_length=40, blank=True, help_text="its name in LIFEOS_SHARED_FOLDERS"
+    )
+    bucket_prefix = models.CharField(
+        max_length=200, blank=True, help_text="as the uploader has it, as in comfy/gpu1"
     )
     enabled = models.BooleanField(
         default=True, help_text="off: never visited, gets nothing"
@@ -155,3 +177,13 @@ class Server(models.Model):
         return Server.objects.filter(
             enabled=True, paused=False, draining=False, state=Server.State.ONLINE
         ).exclude(catalog=None)
+
+
+# What forms and requests ask of the servers; an edit of ours is seen at once, what
+# others have written within a second.
+enabled_servers = Kept(lambda: list(Server.objects.filter(enabled=True)), 1.0)
+
+
+@receiver([post_save, post_delete], sender=Server)
+def _look_again(**_: object) -> None:
+    enabled_servers.forget()

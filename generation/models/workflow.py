@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -186,6 +188,12 @@ class Version(models.Model):
     def is_open(self) -> bool:
         """May still be changed: neither people nor jobs have it."""
         return self.published_at is None and not self.jobs.exists()
+
+    @property
+    def stamp(self) -> str:
+        """Changes whenever the fields do."""
+        text = json.dumps([self.number, self.fields])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from generation.simulator import nodes, pictures
+from generation.simulator import nodes, outputs, pictures
 from generation.simulator.faults import Faults
 from generation.simulator.files import FileStore
 from generation.simulator.frames import Frames
@@ -263,16 +263,23 @@ class Run:
         if kind in nodes.SAMPLERS:
             return (await self._sample(node_id, nodes.Sampling.of(inputs)),), None
         if kind in nodes.SAVERS:
-            extra = self.item.extra_data.get("extra_pnginfo") or {}
-            texts = {"prompt": self.graph, **extra}
             suffix = self.executor.temp_suffix
             shown = await asyncio.to_thread(
-                nodes.save_images, files, kind, inputs, suffix, texts
+                nodes.save_images, files, kind, inputs, suffix, self._texts()
             )
             return (inputs["images"],), shown
+        if kind in outputs.WRITERS:
+            write = outputs.WRITERS[kind]
+            shown = await asyncio.to_thread(write, files, inputs, self._texts())
+            return (inputs[outputs.PASSED_ON[kind]],), shown
         if kind == "LoadImage":
             return await asyncio.to_thread(nodes.load_image, files, inputs), None
         return await asyncio.to_thread(nodes.COMPUTE[kind], inputs), None
+
+    def _texts(self) -> dict[str, Any]:
+        """What is written into files beside the pixels."""
+        extra = self.item.extra_data.get("extra_pnginfo") or {}
+        return {"prompt": self.graph, **extra}
 
     async def _sample(self, node_id: str, sampling: nodes.Sampling) -> nodes.Latent:
         """Draw the pictures, then reveal them step by step."""

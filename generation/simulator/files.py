@@ -101,6 +101,16 @@ class FileStore:
             saved.append({"filename": name, "subfolder": subfolder, "type": folder})
         return saved
 
+    def save_other(self, content: bytes, prefix: str, extension: str) -> SavedFile:
+        """Write another kind of output. Raises OutsideError as `save_images` does."""
+        prefix = os.path.normpath(_expand(prefix, (0, 0)))
+        subfolder, stem = os.path.split(prefix)
+        directory = self.path("output", subfolder)
+        directory.mkdir(parents=True, exist_ok=True)
+        name = f"{stem}_{self._next_number(directory, stem):05}_.{extension}"
+        (directory / name).write_bytes(content)
+        return {"filename": name, "subfolder": subfolder, "type": "output"}
+
     def _next_number(self, directory: Path, stem: str) -> int:
         key = (directory, stem)
         if key not in self._counters:

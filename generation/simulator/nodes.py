@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from generation.simulator import pictures
+from generation.simulator import outputs, pictures
 from generation.simulator.files import FileStore
 
 Inputs = dict[str, Any]
@@ -187,6 +187,8 @@ COMPUTE: dict[str, Callable[[Inputs], tuple[Any, ...]]] = {
     "RepeatLatentBatch": _repeat_latent,
     "EmptyImage": _empty_image,
     "ImageScale": lambda inputs: (_scale(inputs["image"], inputs),),
+    "CreateVideo": outputs.create_video,
+    "EmptyAudio": outputs.empty_audio,
     "ImageInvert": lambda inputs: ([ImageOps.invert(i) for i in inputs["image"]],),
 }
 

@@ -198,7 +198,7 @@ class _Validation:
             kind = "exception_during_inner_validation"
             return [problem(kind, message, str(error), info)]
         wanted = "COMBO" if isinstance(spec[0], list) else spec[0]
-        if given != wanted:
+        if wanted not in (given, "*"):
             details = f"{name}, received_type({given}) mismatch input_type({wanted})"
             info |= {"received_type": given, "linked_node": value}
             message = "Return type mismatch between linked nodes"

@@ -23,21 +23,14 @@ class Earlier:
     sums: Mapping[str, str]
 
 
-def names(storage: Storage, folder: str = "") -> Iterator[str]:
-    """Every file. What begins with a dot is being written."""
-    # Storages that hold several homes have no folders to list.
-    if walk := getattr(storage, "walk", None):
-        yield from (listed.name for listed in walk(folder))
-        return
-    try:
-        folders, files = storage.listdir(folder)
-    except FileNotFoundError:
-        return
-    for name in sorted(files):
-        if name and not name.startswith("."):
-            yield f"{folder}/{name}" if folder else name
-    for name in sorted(folders):
-        yield from names(storage, f"{folder}/{name}" if folder else name)
+def names(storage: Storage) -> Iterator[str]:
+    """Every file of all homes; what is being written is left out."""
+    walk = getattr(storage, "walk")  # noqa: B009 - ours have it, Django's type has not
+    seen = set()
+    for listed in walk():
+        if listed.name not in seen:
+            seen.add(listed.name)
+            yield listed.name
 
 
 def copy(storage: Storage, name: str, target: Path, earlier: Earlier | None) -> str:

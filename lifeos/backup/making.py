@@ -18,7 +18,9 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from gallery import storage_shared
 from gallery.models import Image
+from gallery.storage_s3 import StorageAway
 from generation.models import Job
 from lifeos.backup import FORMAT, SECRETS, BackupError, databases, files
 
@@ -99,6 +101,8 @@ def _aside(folder: Path) -> Iterator[Path]:
         fresh.mkdir(parents=True, mode=0o700)
         yield fresh
         fresh.rename(folder)
+    except StorageAway as exc:
+        raise BackupError(str(exc)) from exc
     except OSError as exc:
         raise BackupError(f"The backup could not be written: {exc}.") from exc
     finally:
@@ -138,7 +142,9 @@ def _missing(sums: dict[str, str], begun: datetime) -> Iterator[str]:
     """Originals of rows as old as the snapshot that the storage does not have."""
     rows = Image.objects.filter(created__lte=begun).values_list("file", flat=True)
     for name in rows.iterator(chunk_size=2000):
-        if name and f"files/{name}" not in sums:
+        # What was left in a shared folder is in that folder's own backup.
+        ours = name and not name.startswith(storage_shared.PREFIX)
+        if ours and f"files/{name}" not in sums:
             yield name
 
 

@@ -86,12 +86,12 @@ def test_a_member_generates_on_a_phone_and_is_told_what_is_wrong(open_page, impo
     page.goto("/generate/")
     page.click("text=Lighthouse")
     page.fill("[name=prompt]", "a lighthouse made by a member")
-    page.fill("[name=width]", "5")
+    page.fill("[name=size-width]", "5")
     page.click("button:has-text('Generate')")
-    field = page.locator(".field", has=page.locator("[name=width]"))
-    expect(field.locator(".errorlist")).to_have_text("Choose at least 16.")
+    field = page.locator(".field", has=page.locator("[name=size-width]"))
+    expect(field.locator(".errorlist")).to_have_text("Width: Choose at least 16.")
     expect(page.locator("[name=prompt]")).to_have_value("a lighthouse made by a member")
-    page.fill("[name=width]", "128")
+    page.fill("[name=size-width]", "128")
     page.click("button:has-text('Generate')")
     card = page.locator(".job", has_text="made by a member")
     expect(card).to_have_attribute("data-status", "done", timeout=30_000)
@@ -137,8 +137,10 @@ def test_fields_are_moved_changed_and_tried(open_page, imported, width, scheme):
     # By a button: into the group below.
     row = page.locator("#rows > li", has=page.locator("[value=negative_prompt]"))
     row.locator("[data-move='1']").click()
-    assert names(page)[2:4] == ["width", "negative_prompt"]
-    assert row.locator("[name$='-group']").input_value() == "Size"
+    assert names(page)[2:4] == ["size", "negative_prompt"]
+    row.locator("[data-move='1']").click()
+    assert names(page)[3:5] == ["steps", "negative_prompt"]
+    assert row.locator("[name$='-group']").input_value() == "Sampling"
 
     row = page.locator("#rows > li").first
     row.locator("summary").first.click()

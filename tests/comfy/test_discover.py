@@ -39,8 +39,7 @@ def test_what_matters_is_chosen_in_the_order_of_a_form():
         "prompt",
         "negative_prompt",
         "model",
-        "width",
-        "height",
+        "size",
         "steps",
         "cfg",
         "sampler",
@@ -96,12 +95,55 @@ def test_two_of_a_role_have_two_names():
     graph = {
         str(n): node("LoraLoader", lora_name="a", strength_model=1.0) for n in (1, 2)
     }
-    assert list(fields(graph)) == ["lora", "lora_2", "lora_strength", "lora_strength_2"]
+    assert list(fields(graph)) == ["lora", "lora_2"]
+
+
+def test_width_and_height_are_one_field():
+    size = fields(TXT2IMG)["size"]
+    latent = next(k for k, v in TXT2IMG.items() if "width" in v["inputs"])
+    assert size.kind == "size"
+    assert size.targets == (
+        Target(latent, "width", "width"),
+        Target(latent, "height", "height"),
+    )
+    inputs = TXT2IMG[latent]["inputs"]
+    assert size.default == {"width": inputs["width"], "height": inputs["height"]}
+    assert (size.minimum, size.maximum) == (16, 4096)
+    assert fields(TXT2IMG)["batch_size"].kind == "batch"
+
+
+def test_a_lora_and_its_strengths_are_one_field():
+    loader = node(
+        "LoraLoader",
+        lora_name="a",
+        strength_model=0.8,
+        strength_clip=0.8,
+        model=["4", 0],
+    )
+    (lora,) = fields({"1": loader}).values()
+    assert (lora.kind, lora.default) == ("lora", {"name": "a", "strength": 0.8})
+    assert [target.part for target in lora.targets] == ["name", "strength", "strength"]
+    loader["inputs"]["strength_clip"] = 0.5
+    (lora,) = fields({"1": loader}).values()
+    assert [target.input for target in lora.at("strength")] == ["strength_model"]
+
+
+def test_what_was_marked_apart_stays_apart():
+    graph = {
+        "1": node("PrimitiveInt", "<Width:basic:1>", value=512),
+        "2": node("PrimitiveInt", "<Height:basic:2>", value=512),
+    }
+    assert {one.kind for one in fields(graph).values()} == {"integer"}
 
 
 @pytest.mark.parametrize("value", [2**70, 1e300, None, "x" * 30_000, -5])
 def test_a_draft_is_always_sound(value):
-    graph = {"1": node("KSampler", steps=value, seed=value, cfg=value)}
+    graph = {
+        "1": node("KSampler", steps=value, seed=value, cfg=value),
+        "2": node("EmptyLatentImage", width=value, height=64, batch_size=value),
+        "3": node("LoraLoader", lora_name=value, strength_model=value),
+        "4": node("LoraLoader", lora_name="a", strength_model=value, strength_clip=1),
+    }
     drafted = drafting.draft(graph, CATALOG)
     assert read(write(drafted), graph) == tuple(drafted)
 

@@ -90,6 +90,12 @@ def test_the_page_sees_its_job_move_and_gets_the_picture(behind):
     part = behind.visitor.request("GET", path, headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.content) == (206, picture.content[:10])
     assert behind.alice.request("GET", path).status_code == 404
+    # The process only says where it lies; nginx has sent it.
+    headers = {"X-Forwarded-Proto": "https", **behind.visitor.api.headers}
+    headers["Host"] = "localhost"
+    told = httpx.get(f"{behind.direct}{path}", headers=headers)
+    assert told.headers["X-Accel-Redirect"].startswith("/_files/images/")
+    assert told.content == b""
 
 
 def test_static_files_come_from_nginx_and_keep(behind, alice):

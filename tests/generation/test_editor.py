@@ -216,6 +216,24 @@ def test_a_change_becomes_a_draft_that_people_do_not_get(as_root, as_alice, work
     assert "Version 2 is published." in told
 
 
+def test_what_another_administrator_saved_is_not_lost_unseen(as_root, workflow):
+    mine = changed(workflow, "width", label="How wide")
+    mine["seen"] = workflow.current.stamp
+    other = make.user("other", is_staff=True)
+    theirs = workflow.current.fields
+    theirs[0]["label"] = "Theirs"
+    workflow.save_draft(theirs, other)
+    page = as_root.post("/templates/test-card/form/", {**mine, "do": "save"})
+    assert page.status_code == 409
+    text = page.content.decode()
+    assert "other has saved version 2 since you opened this page." in text
+    assert "How wide" in text
+    assert workflow.newest().fields == theirs
+    mine["seen"] = workflow.newest().stamp
+    as_root.post("/templates/test-card/form/", {**mine, "do": "save"})
+    assert workflow.newest().parameter("width").label == "How wide"
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

@@ -34,6 +34,7 @@ def errors_of(entry):
     ("change", "sentence"),
     [
         ({"name": "A b"}, "Field 1: the name is written with a-z, 0-9 and _."),
+        ({"name": "count"}, "Field 1: every form has a “count” of its own."),
         ({"kind": "spell"}, "Field 1: “spell” is no kind of field."),
         ({"targets": []}, 'Field 1 (a): targets are written as [["6", "text"]].'),
         (

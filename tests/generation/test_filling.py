@@ -370,8 +370,26 @@ def test_a_wrong_list_is_told_beside_its_field(as_alice, alice, values, sentence
     assert not alice.word_lists.exists()
 
 
+def test_a_list_is_renamed_but_not_to_the_name_of_another(as_alice, alice):
+    found = alice.word_lists.create(name="colour", words="red")
+    alice.word_lists.create(name="mood", words="calm")
+    values = {"list": found.pk, "name": "hue", "words": "red\nblue"}
+    as_alice.post("/words/", values)
+    found.refresh_from_db()
+    assert (found.name, found.lines()) == ("hue", ["red", "blue"])
+    page = as_alice.post("/words/", values | {"name": "mood", "words": "green"})
+    assert page.status_code == 422
+    text = page.content.decode()
+    assert "Another list of yours has this name." in text
+    assert f'id="list-words-{found.pk}" name="words" rows="5">green</textarea>' in text
+    found.refresh_from_db()
+    assert (found.name, found.lines()) == ("hue", ["red", "blue"])
+
+
 def test_another_persons_list_does_not_exist(as_bob, alice):
     found = alice.word_lists.create(name="colour", words="red")
+    stolen = {"list": found.pk, "name": "mine", "words": "x"}
+    assert as_bob.post("/words/", stolen).status_code == 404
     assert b"colour" not in as_bob.get("/words/").content
     assert as_bob.post(f"/words/{found.pk}/delete/").status_code == 404
 

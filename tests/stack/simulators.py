@@ -44,7 +44,9 @@ class Simulator:
 
     def executions(self):
         """Every start of every prompt: {prompt_id: {"count", "runs"}}."""
-        return httpx.get(f"{self.direct}/simulator/executions").json()
+        # Nothing here is encrypted; a context for it costs more than the answer.
+        where = f"{self.direct}/simulator/executions"
+        return httpx.get(where, verify=False).json()
 
     def history(self):
         return httpx.get(f"{self.direct}/history").json()

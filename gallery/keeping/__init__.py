@@ -1,0 +1,1 @@
+"""Keeping house: sums, quotas, disks, moving between homes, the end of the trash."""
