@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 from django.test import RequestFactory
 from django.utils import timezone
@@ -188,6 +190,14 @@ def test_labels_are_names_of_ours(client, as_alice):
     assert "secret-prompt" not in text and "6f1c" not in text
 
 
+def value_names(port):
+    """The metrics that Prometheus has seen, and those that come with a first job."""
+    address = f"http://127.0.0.1:{port}/api/v1/label/__name__/values"
+    seen = httpx.get(address).raise_for_status().json()["data"]
+    first = ["lifeos_attempts_total", "lifeos_job_run_seconds_bucket"]
+    return [*seen, *first]
+
+
 def test_prometheus_reads_it(behind, tmp_path):
     config = {
         "global": {"scrape_interval": "1s"},
@@ -208,7 +218,6 @@ def test_prometheus_reads_it(behind, tmp_path):
     )
     process.start()
     try:
-        import httpx
 
         def value(query):
             address = f"http://127.0.0.1:{port}/api/v1/query"
@@ -218,6 +227,15 @@ def test_prometheus_reads_it(behind, tmp_path):
         until(lambda: value('up{job="lifeos"}') == ["1"], "Prometheus has scraped it")
         assert value("lifeos_server_up") == ["1"]
         assert value('lifeos_jobs{status="queued"}') == ["0"]
+        # Every plot of the dashboard asks for something that there is to ask for.
+        dashboard = ROOT / "deploy" / "monitoring" / "grafana-dashboard.json"
+        panels = json.loads(dashboard.read_text())["panels"]
+        plots = [target["expr"] for panel in panels for target in panel["targets"]]
+        assert len(plots) > 15
+        names = set(value_names(port))
+        for plot in plots:
+            value(plot)
+            assert set(re.findall(r"lifeos_\w+", plot)) <= names, plot
     finally:
         process.stop()
 
