@@ -9,3 +9,11 @@ class NotFound(Exception):
 
 class Conflict(Exception):
     """409: the row is in another state."""
+
+
+class BadValues(Exception):
+    """422: a sentence for each field whose value cannot be taken."""
+
+    def __init__(self, **errors: str) -> None:
+        super().__init__(*errors.values())
+        self.errors = errors

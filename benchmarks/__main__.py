@@ -14,12 +14,14 @@ from benchmarks import (
     bridge_memory,
     compare,
     events,
+    gallery,
     gpu_gap,
     latency,
     measure,
     sockets,
     throughput,
     tick,
+    zip_memory,
 )
 from benchmarks.measure import Row
 
@@ -33,7 +35,9 @@ ALL: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gpu-gap": gpu_gap.run,
     "sockets": sockets.run,
     "tick": tick.run,
+    "gallery": gallery.run,
     "bridge-memory": bridge_memory.run,
+    "zip-memory": zip_memory.run,
 }
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import File, Query, Router, Schema, UploadedFile
 
-from accounts.errors import NotFound
+from accounts.errors import BadValues, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
 from gallery import uploading
 from gallery.file_views import original
 from gallery.files.variants import thumbnail
 from gallery.models import Image, Provenance
+from gallery.search.finding import find, sentences
 
 router = Router(tags=["gallery"])
 
@@ -135,12 +136,25 @@ def list_images(
     cursor: str = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ImagesOut:
-    """My pictures, newest first; `q` are words that the prompt must have."""
-    rows = Image.objects.visible_to(person(request))
-    for word in q.split()[:10]:
-        rows = rows.filter(Q(prompt__icontains=word))
-    page = newest_first(rows, cursor, limit)
+    """My pictures, newest first; `q` is a search as on the gallery's page."""
+    user = person(request)
+    if not q.strip():
+        page = newest_first(Image.objects.visible_to(user), cursor, limit)
+    else:
+        found = find(user, q)
+        page = found.page(cursor, limit)
+        if not found.ok:
+            raise BadValues(q=" ".join(sentences(found.problems)))
     return ImagesOut(items=[image_detail(i) for i in page.items], next=page.next)
+
+
+class Width(IntEnum):
+    """Pixels that a thumbnail may be wide."""
+
+    SMALL = 320
+    MEDIUM = 640
+    LARGE = 960
+    HUGE = 1280
 
 
 class RefusedOut(Schema):
@@ -204,10 +218,10 @@ def get_thumbnail(
     request: HttpRequest,
     image_id: UUID,
     large: bool = False,
-    width: Literal[320, 640, 960, 1280] | None = None,
+    width: Width | None = None,
 ) -> HttpResponseBase:
     """AVIF or WebP, as `Accept` says: at most 320 pixels wide, or 960 with `large`, or
     `width`.
     """
     image = _image(request, image_id)
-    return thumbnail(request, image, str(width or (960 if large else 320)))
+    return thumbnail(request, image, str(int(width or (960 if large else 320))))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class GalleryConfig(AppConfig):
@@ -11,3 +12,7 @@ class GalleryConfig(AppConfig):
         from gallery.keeping import totals
 
         totals.connect()
+        from gallery.search import schema
+
+        pre_migrate.connect(schema.before_migrating, sender=self)
+        post_migrate.connect(schema.after_migrating, sender=self)

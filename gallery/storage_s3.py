@@ -7,7 +7,7 @@ import io
 import mimetypes
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -287,11 +287,21 @@ def _check_tag(name: str, tag: str, sent: Digest) -> None:
         raise Damaged(f"{name} arrived in the bucket with other content.")
 
 
+def said_sha256(answer: Mapping[str, Any]) -> str:
+    """What the uploader said that the content is; empty where it said nothing."""
+    # HTTP headers have no case, and servers differ in it.
+    said = {k.lower(): v for k, v in answer.get("Metadata", {}).items()}
+    return str(said.get("sha256", ""))
+
+
 class _KeptOpen:
     """A file that boto cannot close: it is still needed."""
 
     def __init__(self, file: File[Any]) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def close(self) -> None:
+        """What boto calls; the file stays open."""
 
 
 class RemoteFile(io.RawIOBase):

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.http import PersonRequest
 from accounts.paging import BadCursor, newest_first
 from gallery.models import Image, Provenance
+from gallery.search import asking
 
 PAGE = 60
 # Names of settings that a picture's page tells in places of their own.
@@ -29,13 +30,18 @@ def get_image_for(request: HttpRequest, pk: UUID) -> Image:
 @login_required
 @require_safe
 def image_list(request: PersonRequest) -> HttpResponse:
-    images = Image.objects.visible_to(request.user)
+    cursor, asked = request.GET.get("cursor", ""), asking.of(request)
     try:
-        page = newest_first(images, request.GET.get("cursor", ""), PAGE)
+        if asked.is_plain:
+            images = Image.objects.visible_to(request.user)
+            page = newest_first(images, cursor, PAGE)
+        else:
+            page = asked.found.page(cursor, PAGE)
     except BadCursor as exc:
         raise Http404 from exc
     template = "_tiles.html" if request.htmx else "image_list.html"
-    return render(request, f"gallery/{template}", {"page": page})
+    context = {"page": page, "search": asked}
+    return render(request, f"gallery/{template}", context)
 
 
 @login_required

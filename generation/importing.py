@@ -18,11 +18,11 @@ from django.utils.text import slugify
 
 from accounts.models import User
 from generation import drafting
-from generation.comfy import carried
 from generation.comfy.catalog import Catalog
 from generation.comfy.convert import Definitions, Unconvertible, convert, read
 from generation.comfy.convert.api_format import check_api_format, is_api_format
 from generation.fields import write
+from generation.metadata import carried
 from generation.models import Catalog as CatalogRow
 from generation.models import Server, Workflow
 from generation.models.server import parsed_catalog

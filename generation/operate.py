@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import person
+from gallery.keeping import disks
 from generation import offers, outlook
 from generation.models import Attempt, Job, QueueState, Server, Version
 from generation.models.job import AttemptState, JobStatus
@@ -97,6 +98,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "servers": servers,
         "matrix": matrix(list(Version.objects.of_published()), servers),
+        "low_disks": disks.low(),
         "queue": QueueState.load(),
         "order": outlook.order(),
         "queued": Job.objects.filter(status=JobStatus.QUEUED).count(),

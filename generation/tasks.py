@@ -20,6 +20,7 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
+from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
 from gallery.storage_s3 import StorageAway
 from generation import context, results
@@ -170,6 +171,13 @@ def collect_garbage() -> None:
         log.warning("nothing was tidied up: %s", exc)
         return
     log.info("%s files that nothing needs were removed", done.files)
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+@once_a_minute
+def index_pictures() -> None:
+    """What has changed and nobody has searched since comes into the gallery's index."""
+    search.sweep()
 
 
 @on_startup()  # type: ignore[untyped-decorator]

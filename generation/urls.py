@@ -8,6 +8,7 @@ from generation import (
     filling,
     operate,
     template_pages,
+    usage_page,
     views,
 )
 
@@ -68,6 +69,7 @@ urlpatterns = [
     path("jobs/", views.job_list, name="job-list"),
     path("jobs/cancel/", views.cancel_all, name="cancel-all"),
     path("jobs/<uuid:pk>/", include(job_urls)),
+    path("usage/", usage_page.page, name="usage"),
     path("servers/", operate.server_list, name="server-list"),
     path("servers/queue/", operate.change_queue, name="change-queue"),
     path("servers/<int:pk>/", operate.change_server, name="change-server"),

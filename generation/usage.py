@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import F, Sum, Value
+from django.db.models import F, QuerySet, Sum, Value
 from django.db.models.functions import Greatest, Power
 from django.utils import timezone
 from django.utils.formats import time_format
@@ -76,17 +77,40 @@ def over_the_day(allowed: Mapping[int, Allowance], now: datetime) -> set[int]:
     }
     if not limited:
         return set()
+    used = gpu_minutes(limited, now)
+    return {pk for pk, minutes in used.items() if minutes * 60 >= limited[pk]}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a person has used in the last 24 hours, as the limits count it."""
+
+    gpu_seconds: float
+    pictures: int
+
+
+def of_the_day(person: User) -> Day:
+    now = timezone.now()
+    seconds = gpu_minutes([person.pk], now).get(person.pk, 0.0) * 60
+    asked = _asked(person, now).aggregate(total=Sum("pictures", default=0))
+    return Day(seconds, asked["total"])
+
+
+def gpu_minutes(people: Iterable[int], now: datetime) -> dict[int, float]:
+    """Each of these people's GPU minutes of the last 24 hours; without a run, none."""
     used = (
-        _runs(limited, now)
+        _runs(people, now)
         .values("job__owner_id")
         .annotate(total=Sum(SECONDS))
         .values_list("job__owner_id", "total")
     )
-    return {
-        owner
-        for owner, total in used
-        if total and total.total_seconds() >= limited[owner]
-    }
+    return {owner: total.total_seconds() / 60 for owner, total in used if total}
+
+
+def _asked(owner: User, now: datetime) -> QuerySet[Job]:
+    """The jobs whose pictures count for the day."""
+    lost = (Job.Status.FAILED, Job.Status.CANCELLED)
+    return owner.jobs.filter(created__gt=now - DAY).exclude(status__in=lost)
 
 
 def _runs(people: Iterable[int], now: datetime):  # type: ignore[no-untyped-def]
@@ -140,9 +164,9 @@ def _check_pictures(owner: User, wanted: int, limit: int | None) -> None:
     if wanted > limit:
         raise NeverFits(f"You may make at most {limit} pictures a day.")
     now = timezone.now()
-    lost = (Job.Status.FAILED, Job.Status.CANCELLED)
-    rows = owner.jobs.filter(created__gt=now - DAY).exclude(status__in=lost)
-    made = list(rows.order_by("created").values_list("created", "pictures"))
+    made = list(
+        _asked(owner, now).order_by("created").values_list("created", "pictures")
+    )
     total = sum(count for _, count in made)
     if total + wanted <= limit:
         return

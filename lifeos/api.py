@@ -14,7 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import ValidationError
 from ninja.security import SessionAuth
 
-from accounts.errors import Conflict, NotFound
+from accounts.errors import BadValues, Conflict, NotFound
 from accounts.paging import BadCursor
 from gallery.api import router as gallery
 from generation.api import remakes
@@ -77,8 +77,9 @@ def _fields(request: HttpRequest, errors: list[dict[str, str]]) -> HttpResponse:
     )
 
 
+@api.exception_handler(BadValues)
 @api.exception_handler(Invalid)
-def invalid(request: HttpRequest, exc: Invalid) -> HttpResponse:
+def invalid(request: HttpRequest, exc: BadValues | Invalid) -> HttpResponse:
     errors = [{"field": name, "message": text} for name, text in exc.errors.items()]
     return _fields(request, errors)
 

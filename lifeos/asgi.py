@@ -17,7 +17,10 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
+from lifeos import pressure  # noqa: E402
 from lifeos.metrics.http import count_sockets  # noqa: E402
+
+pressure.install()
 
 application = ProtocolTypeRouter(
     {

@@ -215,6 +215,7 @@ LIFEOS_SHARED_FOLDERS = env.folders("LIFEOS_SHARED_FOLDERS")
 LIFEOS_RETRIEVAL_TRIES = env.integer("LIFEOS_RETRIEVAL_TRIES", 5)
 # Where the uploaders of GPU servers put outputs, if not in the bucket of our files.
 LIFEOS_INTAKE_BUCKET = env.text("LIFEOS_INTAKE_BUCKET")
+LIFEOS_SEARCH_SECONDS = env.integer("LIFEOS_SEARCH_SECONDS", 5)
 
 
 def _s3() -> dict[str, Any] | None:

@@ -19,7 +19,9 @@ PYTEST = [str(BIN / "python"), "-m", "pytest", "-q"]
 MANAGE = [str(BIN / "python"), "manage.py"]
 ON_SERVICES = [str(BIN / "python"), "-m", "tests.with_services", "pytest", "-q"]
 OUTSIDE = [f"--ignore=tests/{name}" for name in ("browser", "faults", "deploy")]
-ON_ROWS = [f"tests/{name}" for name in ("accounts", "api", "gallery", "generation")]
+ON_ROWS = [
+    f"tests/{name}" for name in ("accounts", "api", "gallery", "generation", "storage")
+]
 # So many parts at once: most of them wait for servers and clocks.
 AT_ONCE = 3
 # Settings as a deployment behind TLS has them, for `check --deploy`.

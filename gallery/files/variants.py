@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from gallery.files.delivery import serve
 from gallery.files.reading import BadPicture
@@ -36,7 +37,7 @@ def thumbnail(request: HttpRequest, image: Image, name: str) -> HttpResponseBase
     width = NAMES[name]
     kind = "avif" if "image/avif" in request.headers.get("Accept", "") else "webp"
     response = _best(request, image, width, kind)
-    response["Vary"] = "Accept"
+    patch_vary_headers(response, ["Accept"])
     return response
 
 

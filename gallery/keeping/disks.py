@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
+from django.utils.text import get_text_list
 
 from gallery.storage import homes
 
@@ -75,7 +76,7 @@ def _look() -> list[Disk]:
     found = []
     for there, whats in by_device.values():
         room = shutil.disk_usage(there)
-        found.append(Disk(" and ".join(whats), room.total, room.free))
+        found.append(Disk(get_text_list(whats, "and"), room.total, room.free))
     return found
 
 

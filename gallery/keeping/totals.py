@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models import Count, F, Sum
 from django.db.models.signals import post_delete, post_save
 
-from accounts.models import User
 from gallery.models import Image, StorageUse
 
 
@@ -20,21 +19,21 @@ def connect() -> None:
 
 def _added(instance: Image, created: bool, raw: bool, **_: Any) -> None:
     if created and not raw:
-        change(instance.owner_id, bytes=instance.bytes, pictures=1)
+        more = {"bytes": instance.bytes, "pictures": 1}
+        if not _add(instance.owner_id, **more):
+            StorageUse.objects.get_or_create(person_id=instance.owner_id)
+            _add(instance.owner_id, **more)
 
 
 def _removed(instance: Image, **_: Any) -> None:
-    change(instance.owner_id, bytes=-instance.bytes, pictures=-1)
+    # Never a new row: the person may be about to be deleted, their row already.
+    _add(instance.owner_id, bytes=-instance.bytes, pictures=-1)
 
 
-def change(person_id: int, *, bytes: int, pictures: int) -> None:
-    """Add to a person's sums; both may be negative."""
-    rows = StorageUse.objects.filter(person=person_id)
+def _add(person_id: int, *, bytes: int, pictures: int) -> bool:
+    """Add to a person's sums, if they have any; both may be negative."""
     more = {"bytes": F("bytes") + bytes, "pictures": F("pictures") + pictures}
-    if rows.update(**more) or not User.objects.filter(pk=person_id).exists():
-        return
-    StorageUse.objects.get_or_create(person_id=person_id)
-    rows.update(**more)
+    return bool(StorageUse.objects.filter(person=person_id).update(**more))
 
 
 def repair(person_id: int) -> bool:

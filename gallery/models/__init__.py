@@ -13,16 +13,20 @@ from gallery.models.organising import (
     Tagged,
 )
 from gallery.models.provenance import Provenance
+from gallery.models.search import Facet, SearchEntry, SearchMark
 
 __all__ = [
     "Album",
     "AlbumItem",
     "AlbumShare",
+    "Facet",
     "Home",
     "Image",
     "ImageQuerySet",
     "Provenance",
     "SavedSearch",
+    "SearchEntry",
+    "SearchMark",
     "StorageUse",
     "Tag",
     "Tagged",

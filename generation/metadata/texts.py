@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from PIL import Image as Pillow
 
 from gallery.files import Seekable
+from generation.metadata.carried import png_texts
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_TEXT = 2_000_000
@@ -29,17 +29,18 @@ def texts_of(file: Seekable) -> dict[str, str]:
         warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
         try:
             with Pillow.open(file, formats=FORMATS) as picture:  # type: ignore[arg-type]
-                chunks = _chunks(picture.info)
-                return _exif(picture) | chunks
+                is_png = picture.format == "PNG"
+                found = _exif(picture)
+            return found | (_chunks(file) if is_png else {})
         except Exception as exc:  # broken files raise nearly anything in Pillow
             raise NoSettings("This is not a PNG, JPEG or WebP picture.") from exc
 
 
-def _chunks(info: dict[Any, Any]) -> dict[str, str]:
+def _chunks(file: Seekable) -> dict[str, str]:
     return {
-        str(name): str(text)
-        for name, text in info.items()
-        if isinstance(text, str) and len(text) <= MAX_TEXT
+        name: text.decode(encoding, "replace")
+        for name, text, encoding in png_texts(file)
+        if len(text) <= MAX_TEXT
     }
 
 

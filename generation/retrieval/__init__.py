@@ -56,4 +56,11 @@ def _fetched(attempt: Attempt, output: Output) -> BinaryIO:
     return http.fetched(attempt, output)
 
 
-__all__ = ["NotYet", "opened"]
+def trouble(server: Server) -> str:
+    """Why outputs cannot come by the server's own way now; empty if they can."""
+    if server.retrieval in (Server.Retrieval.SHARED, Server.Retrieval.IN_PLACE):
+        return shared.trouble(server)
+    return bucket.trouble() if server.retrieval == Server.Retrieval.BUCKET else ""
+
+
+__all__ = ["NotYet", "opened", "trouble"]

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from gallery.storage import homes
-from gallery.storage_s3 import S3Home, StorageAway, reaching
+from gallery.storage_s3 import S3Home, StorageAway, reaching, said_sha256
 from gallery.storage_shared import Unsafe, parts_of
 from generation.comfy.errors import TooLarge
 from generation.comfy.run import Output
@@ -44,6 +44,19 @@ def fetched(attempt: Attempt, output: Output) -> BinaryIO:
         raise NotYet(str(exc)) from exc
 
 
+def trouble() -> str:
+    bucket = homes().s3
+    if bucket is None:
+        return "no bucket is set up"
+    name = settings.LIFEOS_INTAKE_BUCKET or bucket.bucket_name
+    try:
+        with reaching(name):
+            bucket.client.list_objects_v2(Bucket=name, MaxKeys=1)
+    except (FileNotFoundError, StorageAway) as exc:
+        return str(exc)
+    return ""
+
+
 def _read(bucket: S3Home, name: str, attempt: Attempt) -> BinaryIO:
     with reaching(name):
         answer = bucket.client.get_object(
@@ -58,7 +71,7 @@ def _read(bucket: S3Home, name: str, attempt: Attempt) -> BinaryIO:
             while chunk := body.read(CHUNK):
                 digest.update(chunk)
                 into.write(chunk)
-        wanted = answer.get("Metadata", {}).get("sha256", digest.hexdigest())
+        wanted = said_sha256(answer) or digest.hexdigest()
         if into.tell() != size or digest.hexdigest() != wanted:
             raise NotYet(f"{name} arrived damaged.")
         into.seek(0)

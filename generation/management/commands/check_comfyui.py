@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
-from generation import offers
+from generation import offers, retrieval
 from generation.bootstrap import keep_servers
 from generation.comfy.answers import SystemStats
 from generation.comfy.catalog import Catalog
@@ -60,7 +60,14 @@ class Command(BaseCommand):
             self._line(False, "/ws", opened)
         else:
             self._line(True, "/ws", f"first frame after {opened:.0f} ms")
-        return self._check_templates(Catalog(info)) and not isinstance(opened, str)
+        came = self._check_retrieval(server)
+        runs = self._check_templates(Catalog(info))
+        return runs and came and not isinstance(opened, str)
+
+    def _check_retrieval(self, server: Server) -> bool:
+        why = retrieval.trouble(server)
+        self._line(not why, "outputs", why or server.get_retrieval_display())
+        return not why
 
     def _check_templates(self, catalog: Catalog) -> bool:
         """Every template, and whether any of them runs here."""

@@ -9,18 +9,18 @@ Only the structure is walked, within limits; no pixel is decoded.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 
+from gallery.files import chunks
+from gallery.files.chunks import Broken, Part
+from gallery.files.reading import Seekable, bytes_at
 from generation.comfy.convert import Unconvertible
 from generation.comfy.convert.reading import MAX_BYTES
 
-PNG = b"\x89PNG\r\n\x1a\n"
 WANTED = ("prompt", "workflow", "comment")
-# More parts than any honest file has.
-MAX_PARTS = 20_000
-MAX_BOX_DEPTH = 8
 # Boxes of an MP4 that hold other boxes on the way to its texts.
 BOXES = frozenset({b"moov", b"udta", b"meta", b"ilst"})
 
@@ -30,13 +30,17 @@ def texts(data: bytes) -> dict[str, bytes] | None:
 
     Raises Unconvertible if the file is damaged.
     """
+    file = io.BytesIO(data)
     try:
-        if data.startswith(PNG):
-            return _wanted(_png(data))
+        if data.startswith(chunks.PNG):
+            found = ((name.lower(), text) for name, text, _ in png_texts(file))
+            return _wanted(found)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return _wanted(_webp(data))
+            return _wanted(_webp(file))
         if data[4:8] == b"ftyp":
-            return _wanted(_mp4(data))
+            return _wanted(_mp4(file))
+    except Broken as exc:
+        raise Unconvertible(str(exc)) from None
     except (struct.error, zlib.error, IndexError, ValueError):
         raise Unconvertible("The file is damaged.") from None
     return None
@@ -55,24 +59,32 @@ def _wanted(found: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
 # PNG ------------------------------------------------------------------------------
 
 
-def _png(data: bytes) -> Iterator[tuple[str, bytes]]:
-    at = len(PNG)
-    for _ in range(MAX_PARTS):
-        if at + 8 > len(data):
-            return
-        size, kind = struct.unpack_from(">I4s", data, at)
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and at + 8 + size <= len(data):
-            yield _png_text(kind, data[at + 8 : at + 8 + size])
-        at += size + 12
-    raise Unconvertible("The file has too many parts.")
+def png_texts(file: Seekable) -> Iterator[tuple[str, bytes, str]]:
+    """(name, content, encoding) of each text chunk, unpacked within MAX_BYTES.
+
+    Of a file that is cut off, those before the cut. Raises Broken or zlib.error.
+    """
+    for part in _before_the_cut(chunks.png(file)):
+        if part.kind in (b"tEXt", b"zTXt", b"iTXt"):
+            name, text = _png_text(part.kind, part.read(file, 2 * MAX_BYTES))
+            encoding = "utf-8" if part.kind == b"iTXt" else "latin-1"
+            yield name.decode("latin-1"), text, encoding
 
 
-def _png_text(kind: bytes, chunk: bytes) -> tuple[str, bytes]:
+def _before_the_cut(parts: Iterator[Part]) -> Iterator[Part]:
+    try:
+        yield from parts
+    except Broken as exc:
+        if str(exc) != chunks.CUT:
+            raise
+
+
+def _png_text(kind: bytes, chunk: bytes) -> tuple[bytes, bytes]:
     name, _, rest = chunk.partition(b"\0")
     packed = False
     if kind == b"tEXt":
         # Latin-1 by the letter; ComfyUI writes ASCII, others UTF-8.
-        return name.decode("latin-1").lower(), rest
+        return name, rest
     if kind == b"zTXt":
         packed, rest = True, rest[1:]
     else:
@@ -80,22 +92,17 @@ def _png_text(kind: bytes, chunk: bytes) -> tuple[str, bytes]:
         rest = rest.split(b"\0", 2)[2]  # after language and translated keyword
     if packed:
         rest = zlib.decompressobj().decompress(rest, MAX_BYTES + 1)
-    return name.decode("latin-1").lower(), rest
+    return name, rest
 
 
 # WebP -----------------------------------------------------------------------------
 
 
-def _webp(data: bytes) -> Iterator[tuple[str, bytes]]:
-    at = 12
-    for _ in range(MAX_PARTS):
-        if at + 8 > len(data):
-            return
-        kind, size = struct.unpack_from("<4sI", data, at)
-        if kind == b"EXIF":
-            yield from _exif(data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0"))
-        at += 8 + size + size % 2
-    raise Unconvertible("The file has too many parts.")
+def _webp(file: Seekable) -> Iterator[tuple[str, bytes]]:
+    for part in _before_the_cut(chunks.webp(file)):
+        if part.kind == b"EXIF":
+            exif = part.read(file, 2 * MAX_BYTES)
+            yield from _exif(exif.removeprefix(b"Exif\0\0"))
 
 
 def _exif(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -117,35 +124,25 @@ def _exif(data: bytes) -> Iterator[tuple[str, bytes]]:
 # MP4 ------------------------------------------------------------------------------
 
 
-def _mp4(data: bytes) -> Iterator[tuple[str, bytes]]:
+def _mp4(file: Seekable) -> Iterator[tuple[str, bytes]]:
     keys: list[str] = []
-    parts = 0
-    # (from, to, depth, is the list of texts)
-    todo = [(0, len(data), 0, False)]
+    # (parts, depth, is the list of texts)
+    todo = [(chunks.boxes(file), 0, False)]
     while todo:
-        at, end, depth, listed = todo.pop()
-        while at + 8 <= end:
-            parts += 1
-            if parts > MAX_PARTS or depth > MAX_BOX_DEPTH:
-                raise Unconvertible("The file has too many parts.")
-            size, kind = struct.unpack_from(">I4s", data, at)
-            inner = at + 8
-            if size == 1:
-                (size,) = struct.unpack_from(">Q", data, inner)
-                inner += 8
-            after = end if size == 0 else at + size
-            if after > end or after < inner:
-                break  # cut off
+        found, depth, listed = todo.pop()
+        if depth > chunks.MAX_DEPTH:
+            raise Broken(chunks.MANY)
+        for box in _before_the_cut(found):
             if listed:
-                yield from _item(data[inner:after], kind, keys)
-            elif kind == b"keys":
-                keys += _keys(data[inner:after])
-            elif kind in BOXES:
+                yield from _item(box.read(file, 2 * MAX_BYTES), box.kind, keys)
+            elif box.kind == b"keys":
+                keys += _keys(box.read(file, MAX_BYTES))
+            elif box.kind in BOXES:
                 # `meta` begins with four bytes of version, in MP4 though not in MOV.
-                versioned = kind == b"meta" and data[inner + 4 : inner + 8] != b"hdlr"
-                start = inner + 4 * versioned
-                todo.append((start, after, depth + 1, kind == b"ilst"))
-            at = after
+                begins = bytes_at(file, box.inner + 4, 4)
+                start = box.inner + 4 * (box.kind == b"meta" and begins != b"hdlr")
+                inner = chunks.boxes(file, start, box.end)
+                todo.append((inner, depth + 1, box.kind == b"ilst"))
 
 
 def _keys(data: bytes) -> Iterator[str]:

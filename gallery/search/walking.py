@@ -1,0 +1,127 @@
+"""The statement that reads matches in the order of age, for either database.
+
+FTS5 keeps its lists in this order: it gives the next match whenever it is asked. A GIN
+index of PostgreSQL does not, and its planner believes that matches are spread evenly:
+for a word that was used a lot, long ago, it would walk through everything since. So
+the newest pictures are looked through first, a bounded number, which is all for
+whatever is frequent; only when these are too few the index is asked, month by month.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from gallery.search import document, schema
+from gallery.search.compiling import Compiled
+
+# Pictures that are looked through before the index is asked.
+NEAR, NEAR_OF_MANY = 3000, 500
+EDGE = 2**63 - 1
+ENTRY = "gallery_searchentry"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Matches of one person from a place on; `stars` is given back with each."""
+
+    compiled: Compiled
+    owner: int
+    limit: int
+    after: int | None = None
+    oldest_first: bool = False
+    stars: int = 0
+    near: int = NEAR  # pictures, on PostgreSQL
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Places between which matches are: from the first, up to before the second."""
+        low, high = self.compiled.low, self.compiled.high
+        low, high = (-EDGE if low is None else low), (EDGE if high is None else high)
+        if self.after is not None:
+            if self.oldest_first:
+                low = max(low, self.after + 1)
+            else:
+                high = min(high, self.after)
+        return low, high
+
+    def for_sqlite(self) -> tuple[str, list[Any]]:
+        name = schema.FULL_TEXT
+        order = "ASC" if self.oldest_first else "DESC"
+        sql = (
+            f"SELECT {self.stars} AS stars, e.place AS place, e.image AS image"
+            f" FROM {name} f CROSS JOIN {ENTRY} e ON e.place = f.rowid"
+            f" WHERE {name} MATCH %s AND f.rowid >= %s AND f.rowid < %s"
+            f" ORDER BY f.rowid {order} LIMIT %s"
+        )
+        return sql, [self.compiled.for_sqlite(self.owner), *self.bounds, self.limit]
+
+    def for_postgres(self) -> tuple[str, list[Any]]:
+        """Its rows are the first matches, in no promised order among themselves."""
+        order, end = ("ASC", EDGE) if self.oldest_first else ("DESC", -EDGE)
+        nearer, farther = ("<=", ">") if self.oldest_first else (">=", "<")
+        within = "place >= %(low)s AND place < %(high)s"
+        # "+ 0": by no index but that of the words.
+        sql = f"""
+            WITH edge AS MATERIALIZED (
+              SELECT coalesce((
+                SELECT place FROM {ENTRY} WHERE owner_id = %(owner)s AND {within}
+                ORDER BY place {order} OFFSET {self.near} LIMIT 1), {end}) AS place
+            ), near AS MATERIALIZED (
+              SELECT place, image FROM {ENTRY}
+              WHERE owner_id = %(owner)s AND words @@ %(words)s::tsquery AND {within}
+              AND place {nearer} (SELECT place FROM edge)
+              ORDER BY place {order} LIMIT %(limit)s
+            )
+            SELECT {self.stars} AS stars, place, image FROM near
+            UNION ALL
+            SELECT {self.stars} AS stars, far.place, far.image FROM (
+              SELECT value FROM gallery_facet
+              WHERE owner_id = %(owner)s AND kind = 'month' AND count > 0
+              AND value >= %(first)s AND value <= %(last)s
+              ORDER BY value {order}
+            ) month CROSS JOIN LATERAL (
+              SELECT place, image FROM {ENTRY}
+              WHERE words @@ (%(words)s::tsquery
+                && (%(label)s || replace(month.value, '-', ''))::tsquery)
+              AND place + 0 >= %(low)s AND place + 0 < %(high)s
+              AND place + 0 {farther} (SELECT place FROM edge)
+              ORDER BY place + 0 {order} LIMIT %(limit)s
+            ) far WHERE (SELECT count(*) FROM near) < %(limit)s
+            LIMIT %(limit)s"""
+        low, high = self.bounds
+        values: dict[str, Any] = {
+            "owner": self.owner,
+            "words": self.compiled.for_postgres(self.owner),
+            "label": f"{self.owner}{document.DATE}",
+            "limit": self.limit,
+            "low": low,
+            "high": high,
+            "first": _month(low),
+            "last": _month(high),
+        }
+        return _by_position(sql, values)
+
+
+def _by_position(sql: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
+    """As statements that are put together need it: values by their order."""
+    order: list[Any] = []
+    pieces = sql.split("%(")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition(")s")
+        order.append(values[name])
+        text += f"%s{rest}"
+    return text, order
+
+
+def _month(place: int) -> str:
+    """The month in which a place is, as facets name it."""
+    if abs(place) == EDGE:
+        return "0000" if place < 0 else "9999"
+    micros = timedelta(microseconds=place >> document.TIE_BITS)
+    day = timezone.localtime(document.EPOCH + micros).date()
+    return f"{day:%Y-%m}"
