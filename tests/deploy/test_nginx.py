@@ -330,7 +330,7 @@ def test_an_idle_socket_is_kept_by_our_pings_only(behind, tmp_path):
         )
         nginx.start(nginx.port)
         try:
-            assert stays_open(behind, nginx, 7) is survives
+            assert stays_open(behind, nginx, 5) is survives
         finally:
             nginx.stop()
 
