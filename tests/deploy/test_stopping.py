@@ -124,10 +124,10 @@ def activated(env, folder, held, name):
         )
 
 
-@pytest.mark.parametrize("command", ["bridge", "run_huey"])
+@pytest.mark.parametrize("command", ["bridge", "run_huey", "serve"])
 def test_the_others_end_well(env, tmp_path, command):
     words = [sys.executable, "manage.py", command, "--skip-checks"]
-    process = Process(command, words, env, tmp_path)
+    process = Process(command, words, env | {"PORT": str(free_port())}, tmp_path)
     process.start()
 
     def works():
