@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run scale test lint types check unit browser faults bench audit format clean
+.PHONY: run scale test lint types check unit browser faults deploy docs bench audit format clean
 
 run: .venv/installed
 	@$(BIN)/python manage.py setup
@@ -40,6 +40,14 @@ faults: .venv/installed-dev
 audit: .venv/installed-dev
 	$(BIN)/pip-audit --strict -r requirements.txt
 
+# What deploy/ has, by the tools that read it and in front of the real processes.
+deploy: .venv/installed-dev
+	$(BIN)/python tests/run.py deploy
+
+# The documents as web pages: build/docs/index.html.
+docs: .venv/installed-docs
+	$(BIN)/python docs/build.py
+
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
 
@@ -60,5 +68,9 @@ format: .venv/installed-dev
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+.venv/installed-docs: .venv/bin/python docs/requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build .venv .mypy_cache .pytest_cache .ruff_cache

@@ -168,6 +168,14 @@ class Homes(Storage):
     def _homes(self) -> list[Any]:
         return [self.local] if self.s3 is None else [self.spool, self.local, self.s3]
 
+    def walk(self, prefix: str = "") -> Iterator[Listed]:
+        """Every file of every home; one that is being moved may come twice.
+
+        What lies in shared folders is not ours, and is left out. Raises StorageAway.
+        """
+        for home in self._homes():
+            yield from home.walk(prefix)
+
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
         if name.startswith(storage_shared.PREFIX):
             return File(os.fdopen(self._shared(name), "rb"), name)

@@ -22,7 +22,7 @@ from accounts.periodic import once_a_minute
 from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
 from gallery.storage_s3 import StorageAway
-from generation import results
+from generation import context, results
 from generation.hooks import tasks as hook_tasks  # noqa: F401 - Huey finds them here
 from generation.keeping import UsedInputs
 from generation.models.job import Attempt, Job
@@ -54,7 +54,8 @@ def save_results(job_id: str) -> None:
     ).update(save_after=now + SAVE_LEASE, save_tries=F("save_tries") + 1):
         return
     attempt.save_tries += 1
-    _save(attempt)
+    with context.about(attempt.job_id):
+        _save(attempt)
 
 
 def _save(attempt: Attempt) -> None:

@@ -15,4 +15,6 @@ class LifeosConfig(AppConfig):
     verbose_name = "Life-OS"
 
     def ready(self) -> None:
-        from lifeos import checks  # noqa: F401 - registers the system checks
+        from lifeos import checks, telemetry  # noqa: F401 - checks registers itself
+
+        telemetry.start()

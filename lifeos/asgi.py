@@ -19,6 +19,7 @@ from django.urls import path  # noqa: E402
 from generation.consumers import PageConsumer  # noqa: E402
 from lifeos import pressure  # noqa: E402
 from lifeos.longpoll import LongPoll  # noqa: E402
+from lifeos.metrics.http import count_sockets  # noqa: E402
 from lifeos.origin import SameOrigin  # noqa: E402
 
 pressure.install()
@@ -28,7 +29,11 @@ application = ProtocolTypeRouter(
         "http": LongPoll(django_application),
         "websocket": AllowedHostsOriginValidator(
             SameOrigin(
-                AuthMiddlewareStack(URLRouter([path("ws/", PageConsumer.as_asgi())]))
+                count_sockets(
+                    AuthMiddlewareStack(
+                        URLRouter([path("ws/", PageConsumer.as_asgi())])
+                    )
+                )
             )
         ),
     }

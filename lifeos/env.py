@@ -95,6 +95,16 @@ def http_urls(name: str) -> list[str]:
     return _read(name, [], check, "use http://host:port, several separated by commas")
 
 
+def networks(name: str, default: str = "") -> list[str]:
+    """Addresses and networks as in 10.0.0.0/8, separated by commas."""
+
+    def check(raw: str) -> list[str]:
+        named = [word.strip() for word in raw.split(",") if word.strip()]
+        return [str(ip_network(network)) for network in named]
+
+    return _read(name, check(default), check, "use 10.0.0.0/8,192.168.1.5 and the like")
+
+
 def database(data: Path) -> dict[str, Any]:
     """DATABASE_URL, or SQLite in the data folder, set up for several writers."""
     wanted = "use postgres://user:password@host:5432/name or sqlite:////path/to/file"
@@ -198,16 +208,6 @@ def _client(prefix: str) -> dict[str, Any] | None:
         message = f"{prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET go together."
         raise ImproperlyConfigured(message)
     return {"client_id": client, "secret": secret, "key": ""}
-
-
-def networks(name: str) -> list[str]:
-    """Addresses and networks, as in 127.0.0.1,10.0.0.0/8."""
-
-    def split(raw: str) -> list[str]:
-        named = [word.strip() for word in raw.split(",") if word.strip()]
-        return [str(ip_network(word)) for word in named]
-
-    return _read(name, [], split, "use addresses or networks as in 10.0.0.0/8")
 
 
 def check_trusted_login(given: Mapping[str, Any]) -> None:

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from gallery.keeping import disks
 from gallery.storage import S3, homes
 from gallery.storage_s3 import StorageAway
 from generation.models import Server
+from lifeos import draining, metrics
+
+# A mounted folder whose server is gone answers nothing, for ever.
+STORAGE_SECONDS = 5.0
+_probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
+def healthz(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:
-    reasons = [reason for check in CHECKS if (reason := check())]
+def readyz(request: HttpRequest) -> HttpResponseBase:
+    reasons = list(not_ready().values())
     status = 503 if reasons else 200
     told = {"ready": not reasons, "reasons": reasons, "warnings": _warnings()}
     return JsonResponse(told, status=status)
+
+
+def not_ready() -> dict[str, str]:
+    """What is wrong: the part (as in CHECKS) and a sentence. Empty: all is well."""
+    found = {name: check() for name, check in CHECKS.items()}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _process() -> str | None:
+    return "The process is shutting down." if draining.begun() else None
 
 
 def _database() -> str | None:
@@ -45,6 +64,15 @@ def _broker() -> str | None:
 
 
 def _storage() -> str | None:
+    try:
+        return _probes.submit(_look_at_storage).result(STORAGE_SECONDS)
+    except TimeoutError:
+        return f"The storage does not answer within {STORAGE_SECONDS:.0f} s."
+    except Exception as exc:  # each storage library has its own errors
+        return f"The storage does not answer ({type(exc).__name__})."
+
+
+def _look_at_storage() -> str | None:
     """The folders on this machine. Without the bucket the pages still work, and what
     is made waits in the spool: a warning, no reason to send people elsewhere.
     """
@@ -80,4 +108,41 @@ def _servers() -> str | None:
         return None
 
 
-CHECKS = (_database, _broker, _storage, _servers)
+CHECKS: dict[str, Callable[[], str | None]] = {
+    "process": _process,
+    "database": _database,
+    "broker": _broker,
+    "storage": _storage,
+    "servers": _servers,
+}
+VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+    "/healthz": healthz,
+    "/readyz": readyz,
+    "/metrics": metrics.view,
+}
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class ProbeMiddleware:
+    """Answers machines before anything else is asked for.
+
+    A load balancer and Prometheus name the process by its address, which is in nobody's
+    ALLOWED_HOSTS, and come over plain HTTP; a session would only cost.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self._async = iscoroutinefunction(get_response)
+        if self._async:
+            markcoroutinefunction(self)
+
+    def __call__(
+        self, request: HttpRequest
+    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        view = VIEWS.get(request.path_info)
+        if view is None:
+            return self.get_response(request)
+        return sync_to_async(view)(request) if self._async else view(request)

@@ -12,6 +12,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from generation.context import job_id
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"request_id", "message", "asctime"}
 
@@ -19,6 +21,9 @@ STANDARD = set(vars(logging.makeLogRecord({}))) | {"request_id", "message", "asc
 class ContextFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
+        # Whoever writes the line, the libraries as well.
+        if not hasattr(record, "job") and (job := job_id.get()):
+            record.job = job
         return True
 
 
@@ -80,4 +85,16 @@ class RequestIdMiddleware:
         request_id.set(chosen)
         # For what must not import this: the audit log keeps it with each event.
         request.request_id = chosen  # type: ignore[attr-defined]
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            response["X-Request-ID"] = chosen
+            return response
+        return self._wait(response, chosen)
+
+    async def _wait(
+        self, coming: Awaitable[HttpResponseBase], chosen: str
+    ) -> HttpResponseBase:
+        response = await coming
+        # For whoever reports an error: it finds the lines of the log.
+        response["X-Request-ID"] = chosen
+        return response

@@ -71,6 +71,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "lifeos.logs.RequestIdMiddleware",
+    "lifeos.health.ProbeMiddleware",
+    "lifeos.metrics.http.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -222,6 +224,9 @@ _consumer = {
     # On SQLite: how often an idle worker looks for a task.
     "initial_delay": 0.02,
     "max_delay": 0.05,
+    # SIGTERM lets the tasks that run come to their end.
+    "graceful_signal": "TERM",
+    "shutdown_timeout": 15,
 }
 HUEY: dict[str, Any] = {
     "name": "lifeos",
@@ -238,6 +243,9 @@ HUEY: dict[str, Any] = {
         "fsync": False,
     }
 )
+
+# How long a web process that is told to stop waits for requests it has begun with.
+LIFEOS_DRAIN_SECONDS = env.integer("LIFEOS_DRAIN_SECONDS", 30)
 
 # Files ---------------------------------------------------------------------------
 
@@ -336,12 +344,16 @@ if LIFEOS_HTTPS:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LIFEOS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Browsers let go of passkeys only over https, and at localhost.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not LIFEOS_HTTPS
+# Who may read /metrics: this machine and private networks, unless named.
+LIFEOS_METRICS_NETWORKS = env.networks(
+    "LIFEOS_METRICS_NETWORKS",
+    "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7",
+)
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("LIFEOS_PROXY_COUNT", 0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -366,7 +378,12 @@ CONTENT_SECURITY_POLICY = {
 for _key, _value in env.email().items():
     globals()[_key] = _value
 
-# Logs ----------------------------------------------------------------------------
+# Logs, and whom else to tell -----------------------------------------------------
+
+SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
+SENTRY_TRACES = env.number("SENTRY_TRACES_SAMPLE_RATE", 0.0)
+OTEL_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 
 LOG_FORMAT = env.choice("LIFEOS_LOG_FORMAT", ["text", "json"], "text")
 LOGGING = {

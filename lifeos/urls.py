@@ -1,4 +1,7 @@
-"""Every address. Pages by app, the API below /api/, health for the operators."""
+"""Every address. Pages by app, the API below /api/.
+
+/healthz, /readyz and /metrics are answered before any of these: lifeos/health.py.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import privacy
-from lifeos import health
+from lifeos import gate
 from lifeos.api import api
 
 urlpatterns = [
@@ -23,6 +26,5 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
+    path("auth/comfyui/", gate.comfyui),
 ]

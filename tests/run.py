@@ -18,7 +18,7 @@ BIN = ROOT / ".venv" / "bin"
 PYTEST = [str(BIN / "python"), "-m", "pytest", "-q"]
 MANAGE = [str(BIN / "python"), "manage.py"]
 ON_SERVICES = [str(BIN / "python"), "-m", "tests.with_services", "pytest", "-q"]
-OUTSIDE = ["--ignore=tests/browser", "--ignore=tests/faults"]
+OUTSIDE = [f"--ignore=tests/{name}" for name in ("browser", "faults", "deploy")]
 ON_ROWS = [
     f"tests/{name}"
     for name in ("access", "accounts", "api", "gallery", "generation", "storage")
@@ -34,6 +34,10 @@ PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
     "faults-scaled": [([*PYTEST, "tests/faults", "-k", "scaled"], {})],
     "faults-embedded": [([*PYTEST, "tests/faults", "-k", "embedded"], {})],
     "browser": [([*PYTEST, "tests/browser"], {})],
+    "deploy": [
+        ([*PYTEST, "tests/deploy", "-p", "no:playwright"], {}),
+        ([str(BIN / "python"), "docs/build.py"], {}),
+    ],
     "unit": [([*PYTEST, *OUTSIDE, "-p", "no:playwright"], {})],
     "unit-on-services": [([*ON_SERVICES, *ON_ROWS, "-p", "no:playwright"], {})],
     "checks": [

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import InterfaceError, OperationalError
 
+from generation import context
 from generation.border import surely
 from generation.bridge import inputs, ledger
 from generation.bridge.reporter import Reporter
@@ -106,6 +107,8 @@ class Drive:
 
     async def run(self) -> None:
         attempt = self.claim.attempt
+        # This task is about nothing else, so it need not be taken back.
+        context.job_id.set(str(self.claim.job.pk))
         async with self.switchboard.subscribe(
             self.claim.server, attempt.client_id, self.prompt_id
         ) as inbox:

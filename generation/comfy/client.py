@@ -304,6 +304,9 @@ def _good(response: httpx.Response) -> httpx.Response:
         return response
     if status in (401, 403):
         raise Unauthorized("The server refuses our credentials.")
+    if status in (302, 303, 307):
+        # Cloudflare Access and the like, where a service token is missing or wrong.
+        raise Unauthorized("The server sends us to a sign-in page.")
     if status in (502, 503, 504):
         raise Unreachable(f"The proxy in front of the server answers {status}.")
     raise BadAnswer(f"The server answered with status {status}.")

@@ -65,6 +65,7 @@ async def test_a_refusal_names_node_and_input():
         (httpx.Response(502), Unreachable),
         (httpx.Response(504, text="<html>"), Unreachable),
         (httpx.Response(401), Unauthorized),
+        (httpx.Response(302, headers={"Location": "https://sign-in"}), Unauthorized),
         (httpx.Response(200, text="<html>Sign in</html>"), BadAnswer),
         (httpx.Response(200, json=[1]), BadAnswer),
         (httpx.Response(500), BadAnswer),

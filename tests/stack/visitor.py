@@ -114,6 +114,8 @@ class Visitor:
             browser.get("/accounts/login/")
             form = {"login": self.name, "password": PASSWORD}
             form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+            # Over TLS Django wants to know where a form comes from.
+            browser.headers["Referer"] = f"{self.url}/accounts/login/"
             browser.post("/accounts/login/", data=form).raise_for_status()
             return "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
 

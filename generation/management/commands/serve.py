@@ -9,9 +9,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 # Chooses the asyncio reactor before anything else of Twisted is imported.
-from daphne.server import Server as Daphne  # isort: skip
-from daphne.endpoints import build_endpoint_description_strings
-from daphne.server import twisted_loop
+from daphne.server import twisted_loop  # isort: skip
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from huey.consumer import Consumer
@@ -45,16 +43,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         from lifeos.asgi import application
+        from lifeos.server import DrainingServer, endpoints
 
         consumer = QuietConsumer(HUEY, **settings.HUEY["consumer"])
         consumer.start()
         background = Background(use_simulator=not settings.COMFYUI_URLS)
         reactor.addSystemEventTrigger("before", "shutdown", background.stop)  # type: ignore[arg-type]
-        reactor.addSystemEventTrigger("during", "shutdown", consumer.stop)  # type: ignore[arg-type]
+        reactor.addSystemEventTrigger("during", "shutdown", consumer.stop, True)  # type: ignore[arg-type]
         self.stdout.write(f"Life-OS serves on http://{host}:{port}")
-        Daphne(
+        DrainingServer(
             application,
-            endpoints=build_endpoint_description_strings(host=host, port=port),
+            endpoints=endpoints(host, port),
             ready_callable=background.start,
             server_name="Life-OS",
             verbosity=0,
