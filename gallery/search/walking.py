@@ -19,7 +19,7 @@ from gallery.search import document, schema
 from gallery.search.compiling import Compiled
 
 # Pictures that are looked through before the index is asked.
-NEAR, NEAR_OF_MANY = 3000, 500
+NEAR, NEAR_OF_MANY = 8000, 4000
 EDGE = 2**63 - 1
 ENTRY = "gallery_searchentry"
 
