@@ -121,7 +121,8 @@ class Found:
         )
         if self.order != RATING:
             return _sql(walk)
-        # One walk for each number of stars: together they are in order.
+        # One walk for each number of stars, the best first: a database goes through
+        # them in this order, and no further than to the limit.
         walks = [
             replace(
                 walk,
@@ -138,8 +139,7 @@ class Found:
             f"SELECT * FROM ({sql}) w{n}" for n, (sql, _) in enumerate(parts)
         )
         values = [value for _, some in parts for value in some]
-        ordered = f"SELECT * FROM ({union}) w ORDER BY stars DESC, place DESC LIMIT %s"
-        return ordered, [*values, limit]
+        return f"SELECT * FROM ({union}) w LIMIT %s", [*values, limit]
 
 
 def _sql(walk: Walk) -> tuple[str, list[Any]]:

@@ -19,7 +19,7 @@ from gallery.search import document, schema
 from gallery.search.compiling import Compiled
 
 # Pictures that are looked through before the index is asked.
-NEAR, NEAR_OF_MANY = 3000, 500
+NEAR, NEAR_OF_MANY = 8000, 4000
 EDGE = 2**63 - 1
 ENTRY = "gallery_searchentry"
 
@@ -64,6 +64,7 @@ class Walk:
         order, end = ("ASC", EDGE) if self.oldest_first else ("DESC", -EDGE)
         nearer, farther = ("<=", ">") if self.oldest_first else (">=", "<")
         within = "place >= %(low)s AND place < %(high)s"
+        # "OFFSET 0": in the order of age, not by the index of the words.
         # "+ 0": by no index but that of the words.
         sql = f"""
             WITH edge AS MATERIALIZED (
@@ -71,10 +72,12 @@ class Walk:
                 SELECT place FROM {ENTRY} WHERE owner_id = %(owner)s AND {within}
                 ORDER BY place {order} OFFSET {self.near} LIMIT 1), {end}) AS place
             ), near AS MATERIALIZED (
-              SELECT place, image FROM {ENTRY}
-              WHERE owner_id = %(owner)s AND words @@ %(words)s::tsquery AND {within}
-              AND place {nearer} (SELECT place FROM edge)
-              ORDER BY place {order} LIMIT %(limit)s
+              SELECT place, image FROM (
+                SELECT place, image, words FROM {ENTRY}
+                WHERE owner_id = %(owner)s AND {within}
+                AND place {nearer} (SELECT place FROM edge)
+                ORDER BY place {order} OFFSET 0
+              ) newest WHERE words @@ %(words)s::tsquery LIMIT %(limit)s
             )
             SELECT {self.stars} AS stars, place, image FROM near
             UNION ALL
