@@ -209,21 +209,21 @@ class BroughtOut(Schema):
     refused: list[RefusedOut]
 
 
-@router.post("/images", auth=MANAGE, response={201: BroughtOut, 422: BroughtOut})
+@router.post("/images", auth=MANAGE, response={201: BroughtOut})
 def add_images(
     request: HttpRequest, files: File[list[UploadedFile]]
 ) -> tuple[int, BroughtOut]:
-    """Add files of one's own (multipart, `files` repeated). 422 if none is kept;
-    `refused` has the reason for each that is not.
+    """Add files of one's own (multipart, `files` repeated).
+
+    `refused` has the reason for each that is not kept; 422 if none is.
     """
     brought = [uploading.bring(person(request), file) for file in files]
     kept = [image_detail(one.image) for one in brought if one.image is not None]
-    refused = [
-        RefusedOut(name=one.name, reason=one.reason)
-        for one in brought
-        if one.image is None
-    ]
-    return 201 if kept else 422, BroughtOut(items=kept, refused=refused)
+    bad = [one for one in brought if one.image is None]
+    if not kept:
+        raise BadValues(files=" ".join(f"{one.name}: {one.reason}" for one in bad))
+    refused = [RefusedOut(name=one.name, reason=one.reason) for one in bad]
+    return 201, BroughtOut(items=kept, refused=refused)
 
 
 def _whole(image: Image, viewer: User) -> ImageWholeOut:

@@ -21,7 +21,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.http import PersonRequest
-from accounts.models import User
+from accounts.models import User, rights_of
 from accounts.paging import BadCursor, newest_first
 from gallery.models import Album, Image, ShareItem, ShareLink
 
@@ -173,6 +173,9 @@ def address(request: HttpRequest, link: ShareLink) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_share(request: PersonRequest) -> HttpResponse:
     """`?ids=`, repeated or with commas between, or `?album=`: one's own alone."""
+    if not rights_of(request.user).share_links:
+        messages.error(request, "Your group may not share links.")
+        return redirect("gallery:shares")
     images, album = _chosen(request)
     form = ShareForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

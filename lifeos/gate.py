@@ -9,6 +9,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 SAME_VISIT = 3600
 
 
+@require_safe
 @never_cache
 def comfyui(request: HttpRequest) -> HttpResponse:
     """204 for signed-in staff, 401 for nobody, 403 for everybody else.

@@ -61,13 +61,12 @@ def row(pattern, *, args=None, data=None, shown=(), **methods):
 
 
 JOB, IMAGE, SLUG = {"pk": "@job"}, {"pk": "@image"}, {"slug": "test-card"}
+ALBUM, TOKEN = {"pk": "@album"}, {"token": "@token"}
 PRESET = {"slug": "test-card", "pk": "@preset"}
 FORM = {"width": "64", "height": "64", "color": "#336699", "batch_size": "1"}
 
 PAGES = [
     row("", GET=everybody()),
-    row("healthz", GET=everybody()),
-    row("readyz", GET=everybody()),
     # Making pictures
     row("generate/", GET=each()),
     row("generate/<slug:slug>/", GET=each(), POST=each(302), args=SLUG, data=FORM),
@@ -104,6 +103,7 @@ PAGES = [
     # What was uploaded goes after a while: back to the upload, as for what never was.
     row("remix/<uuid:pk>/", GET=page(LOGIN, 302, 302, 200, 302, 302), args=IMAGE),
     row("remix/<uuid:pk>/run/", POST=own(302), args=IMAGE),
+    row("remix/<uuid:pk>/input/", POST=own(302), args=IMAGE),
     # Jobs
     row("jobs/", GET=each()),
     row("jobs/cancel/", POST=each(302)),
@@ -124,6 +124,111 @@ PAGES = [
     ),
     row("gallery/<uuid:pk>/workflow/", GET=own(), args=IMAGE),
     row("gallery/<uuid:pk>/delete/", POST=own(302), args=IMAGE),
+    row("gallery/<uuid:pk>/labels/", GET=own(), args=IMAGE),
+    row("gallery/<uuid:pk>/related/", GET=own(), args=IMAGE),
+    row("gallery/<uuid:pk>/notes/", POST=own(302), args=IMAGE, data={"notes": "x"}),
+    row("gallery/compare/", GET=each(422)),
+    row("gallery/download/", GET=each(422), POST=each(422)),
+    row("gallery/upload/", GET=each(), POST=each(422)),
+    row("gallery/facets/", GET=each()),
+    row("gallery/suggest/", GET=each()),
+    row("gallery/searches/", GET=each(), POST=each(422)),
+    row(
+        "gallery/searches/<uuid:pk>/",
+        GET=own(),
+        POST=own(302),
+        args={"pk": "@search"},
+        data={"title": "other", "query": "fox"},
+    ),
+    row("gallery/searches/<uuid:pk>/delete/", POST=own(302), args={"pk": "@search"}),
+    row(
+        "gallery/mark/",
+        POST=page(LOGIN, 422, 422, 200, 422, 422),
+        data={"ids": "@image", "action": "rate", "value": "3"},
+    ),
+    row(
+        "gallery/undo/",
+        POST=page(LOGIN, 422, 422, 200, 422, 422),
+        data={"undo": "@undo"},
+    ),
+    row(
+        "gallery/private/",
+        POST=own(204),
+        data={"ids": "@image", "private": "on"},
+    ),
+    row("gallery/stacks/ids/", GET=each()),
+    row("gallery/stacks/<uuid:pk>/", GET=own(), args={"pk": "@stack"}),
+    row("gallery/albums/", GET=each(), POST=each(302), data={"title": "new"}),
+    row("gallery/albums/<uuid:pk>/", GET=shared(), args=ALBUM),
+    row(
+        "gallery/albums/<uuid:pk>/edit/",
+        GET=own(),
+        POST=own(302),
+        args=ALBUM,
+        data={"title": "other"},
+    ),
+    row("gallery/albums/<uuid:pk>/cover/", POST=own(302), args=ALBUM),
+    row("gallery/albums/<uuid:pk>/move/", POST=own(422), args=ALBUM),
+    row(
+        "gallery/albums/<uuid:pk>/share/",
+        POST=own(422),
+        args=ALBUM,
+        data={"name": "nobody"},
+    ),
+    row(
+        "gallery/albums/<uuid:pk>/share/<int:share>/end/",
+        POST=own(302),
+        args=ALBUM | {"share": "@album_share"},
+    ),
+    row("gallery/albums/<uuid:pk>/delete/", POST=own(302), args=ALBUM),
+    row("gallery/tags/", GET=each()),
+    row(
+        "gallery/tags/<int:pk>/rename/",
+        POST=own(302),
+        args={"pk": "@tag"},
+        data={"name": "renamed"},
+    ),
+    row("gallery/tags/<int:pk>/delete/", POST=own(302), args={"pk": "@tag"}),
+    row("gallery/trash/", GET=each()),
+    row(
+        "gallery/trash/<uuid:pk>/<slug:size>/",
+        GET=own(),
+        args={"pk": "@trashed", "size": "small"},
+    ),
+    row("gallery/trash/delete/", POST=each(302)),
+    # Links: the token is all that a visitor has, and all that they need.
+    row("gallery/shares/", GET=each()),
+    row("gallery/shares/new/", GET=each(404), POST=each(404)),
+    row(
+        "gallery/shares/<uuid:pk>/",
+        GET=own(),
+        POST=own(422),
+        args={"pk": "@link"},
+        data={"title": "other"},
+    ),
+    row("gallery/shares/<uuid:pk>/revoke/", POST=own(302), args={"pk": "@link"}),
+    row("s/<slug:token>/", GET=everybody(), POST=everybody(302), args=TOKEN),
+    row(
+        "s/<slug:token>/<uuid:pk>/",
+        GET=everybody(),
+        args=TOKEN | {"pk": "@linked"},
+    ),
+    row(
+        "s/<slug:token>/<uuid:pk>/<slug:size>/",
+        GET=everybody(),
+        args=TOKEN | {"pk": "@linked", "size": "file"},
+    ),
+    row(
+        "s/<slug:token>/<uuid:pk>/remix/",
+        GET=each(404),
+        args=TOKEN | {"pk": "@linked"},
+    ),
+    row("privacy/", GET=each(), POST=each(302), data={"panic_key": "escape"}),
+    row("privacy/blur/", POST=each(302)),
+    row("blank/", GET=everybody()),
+    row("usage/", GET=each()),
+    # What nginx asks of whoever wants to see ComfyUI itself.
+    row("auth/comfyui/", GET=page(401, 403, 403, 403, 204, 204)),
     # Keys, webhooks, notices
     row("accounts/keys/", GET=each(), POST=each(422)),
     row("accounts/keys/<int:pk>/revoke/", POST=own(302), args={"pk": "@key"}),
@@ -346,10 +451,10 @@ class Operation:
     statuses: dict
     args: dict = field(default_factory=dict)
     body: dict | None = None
-    files: bool = False
+    files: str = ""  # the field of a file, where one is sent
 
 
-def op(name, statuses, /, *, body=None, files=False, **args):
+def op(name, statuses, /, *, body=None, files="", **args):
     return Operation(name, statuses, args, body, files)
 
 
@@ -365,7 +470,7 @@ OPERATIONS = [
     op(f"GET {C}/templates/{{slug}}", ones_own("read"), slug="test-card"),
     op(f"GET {C}/limits", ones_own("read")),
     op(f"GET {C}/queue", ones_own("read")),
-    op(f"POST {C}/inputs", ones_own("generate", 201), files=True),
+    op(f"POST {C}/inputs", ones_own("generate", 201), files="file"),
     op(f"GET {C}/presets", ones_own("read")),
     op(
         f"POST {C}/presets",
@@ -395,6 +500,36 @@ OPERATIONS = [
     ),
     op(f"DELETE {C}/word-lists/{{name}}", mine("manage", 204), name="moods"),
     op(f"GET {G}/images", ones_own("read")),
+    op(f"POST {G}/images", ones_own("manage", 201), files="files"),
+    op(
+        f"PATCH {G}/images/{{image_id}}",
+        mine("manage"),
+        body={"rating": 4},
+        image_id="@image",
+    ),
+    # An album's member may look at its pictures, and is not told how they were made.
+    op(
+        f"GET {G}/images/{{image_id}}#album",
+        mine("read") | {"member": 200},
+        image_id="@pictured",
+    ),
+    op(
+        f"GET {G}/images/{{image_id}}/file#album",
+        mine("read") | {"member": 200},
+        image_id="@pictured",
+    ),
+    op(
+        f"PATCH {G}/images/{{image_id}}#album",
+        mine("manage"),
+        body={"rating": 4},
+        image_id="@pictured",
+    ),
+    op(
+        f"POST {G}/mark",
+        api("manage", owner=200, others=422),
+        body={"ids": ["@image"], "action": "rate", "value": "3"},
+    ),
+    op(f"POST {G}/undo", api("manage", owner=200, others=422), body={"undo": "@undo"}),
     op(f"GET {G}/images/{{image_id}}", mine("read"), image_id="@image"),
     op(f"DELETE {G}/images/{{image_id}}", mine("manage", 204), image_id="@image"),
     op(f"GET {G}/images/{{image_id}}/file", mine("read"), image_id="@image"),

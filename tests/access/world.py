@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import uuid4
 
 from allauth.account.internal.flows import login as flow
 from allauth.usersessions.models import UserSession
@@ -16,6 +17,16 @@ from django.utils import timezone
 
 from accounts import notices
 from accounts.models import ApiKey, Export, Invitation
+from gallery import marks
+from gallery.models import (
+    Album,
+    AlbumItem,
+    AlbumShare,
+    SavedSearch,
+    ShareItem,
+    ShareLink,
+    Tag,
+)
 from generation import previews
 from generation.forms import keep_input
 from generation.models import Delivery, Preset, Webhook, WordList
@@ -34,14 +45,17 @@ class World:
 
     def fill(self, values):
         """Each "@name" made into the owner's thing of that name."""
-        return {
-            key: self.things[value[1:]] if str(value).startswith("@") else value
-            for key, value in values.items()
-        }
+        return {key: self._thing(value) for key, value in values.items()}
+
+    def _thing(self, value):
+        if isinstance(value, list):
+            return [self._thing(one) for one in value]
+        return self.things[value[1:]] if str(value).startswith("@") else value
 
     def secrets(self, shown=()):
         """What tells of the owner's things, but for those that may be shown."""
         unique = {"job", "waiting", "failed", "image", "delivery", "input"}
+        unique |= {"stack", "trashed", "search", "link"}
         return [MARK, *(str(self.things[name]) for name in unique - set(shown))]
 
 
@@ -94,7 +108,7 @@ def _things(owner, studio):
     )
     later = timezone.now() + timedelta(days=1)
     invitation, _ = Invitation.make(expires_at=later, note="somebody new")
-    return {
+    return _pictures(owner, studio) | {
         "session": _session_of(owner).pk,
         "export": export.pk,
         "person": owner.pk,
@@ -113,6 +127,35 @@ def _things(owner, studio):
         "notice": notice.pk,
         "server": server.pk,
         "input": kept.rpartition("/")[2],
+    }
+
+
+def _pictures(owner, studio):
+    """Of an album that a group may look at, of a link, of the trash."""
+    pictured = make.made_image(owner, prompt=f"{MARK} in an album")
+    album = Album.objects.create(owner=owner, title="shared album")
+    AlbumItem.objects.create(album=album, image=pictured, position=1)
+    album_share = AlbumShare.objects.create(album=album, group=studio)
+    linked = make.made_image(owner, prompt=f"{MARK} behind a link")
+    link = ShareLink.objects.create(owner=owner)
+    ShareItem.objects.create(link=link, image=linked, position=0)
+    trashed = make.made_image(owner, prompt=f"{MARK} in the trash")
+    undo = marks.mark(owner, [trashed.pk], "trash").undo
+    stacked = make.made_image(owner, stack=uuid4())
+    tag = Tag.objects.create(owner=owner, name=f"{MARK} tag")
+    search = SavedSearch.objects.create(owner=owner, title=f"{MARK} search", query="x")
+    return {
+        "album": album.pk,
+        "album_share": album_share.pk,
+        "pictured": pictured.pk,
+        "link": link.pk,
+        "token": link.token,
+        "linked": linked.pk,
+        "trashed": trashed.pk,
+        "undo": undo,
+        "stack": stacked.stack,
+        "tag": tag.pk,
+        "search": search.pk,
     }
 
 

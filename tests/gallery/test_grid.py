@@ -192,7 +192,7 @@ def test_a_fragment_is_never_shown_for_the_page(as_alice, alice):
 def test_links_keep_what_else_the_address_says(as_alice, alice, monkeypatch):
     monkeypatch.setattr("gallery.grid.PAGE", 1)
     for n in range(3):
-        make.image(alice, created=at(n))
+        make.image(alice, created=at(n), prompt="the sea")
     page = as_alice.get("/gallery/?q=sea").content.decode()
     assert 'href="?q=sea&amp;cursor=' in page
 
