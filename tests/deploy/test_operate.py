@@ -259,7 +259,7 @@ def test_whatever_a_job_causes_names_it():
     assert "job" not in line()
 
 
-def test_the_answer_names_its_lines_in_the_log(client):
+def test_the_answer_names_its_lines_in_the_log(client, db):
     answer = client.get("/accounts/login/", headers={"X-Request-ID": "abc-1"})
     assert answer["X-Request-ID"] == "abc-1"
     made_up = client.get("/accounts/login/", headers={"X-Request-ID": "a b\u00e4<"})
@@ -273,6 +273,8 @@ import django
 django.setup()
 from django.conf import settings
 settings.ALLOWED_HOSTS = ["testserver"]
+# There is no database here, and none is needed to fail.
+settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 """
 FAILS = """
 from unittest.mock import patch
