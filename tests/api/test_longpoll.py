@@ -52,6 +52,8 @@ class Call:
         while more:
             part = await self.peer.receive_output(patience)
             body, more = body + part["body"], part.get("more_body", False)
+        # Only then has Django given its connection back.
+        await self.peer.wait(patience)
         headers = {k.decode().lower(): v.decode() for k, v in start["headers"]}
         return start["status"], json.loads(body), headers
 
