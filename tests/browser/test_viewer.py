@@ -283,6 +283,23 @@ def test_one_picture_is_private(open_page, pictures):
     expect(page.locator("#view.veiled")).to_have_count(0)
 
 
+def test_a_key_or_a_click_between_two_escapes_hides_nothing(open_page, pictures):
+    page = open_page()
+    sign_in(page)
+    page.goto("/gallery/")
+    for between in (
+        lambda: page.keyboard.press("Control+a"),
+        lambda: page.mouse.click(5, 5),
+    ):
+        page.keyboard.press("Escape")
+        between()
+        page.keyboard.press("Escape")
+        # Long enough for the next Escape not to be the second one.
+        page.wait_for_timeout(500)
+    assert "/blank/" not in page.url
+    expect(page.locator("nav.rail")).to_be_visible()
+
+
 @pytest.mark.parametrize("start", ["/", "/gallery/", "/jobs/", "viewer"])
 def test_one_key_hides_everything(open_page, pictures, start):
     page = open_page()
