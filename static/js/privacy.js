@@ -61,11 +61,22 @@
     }
   }
 
+  // Twice means with nothing between: who closes, selects and closes again goes on.
+  function forget() {
+    try {
+      sessionStorage.removeItem("escaped");
+    } catch {
+      /* then nothing was stored */
+    }
+  }
+  addEventListener("pointerdown", forget, true);
+
   addEventListener(
     "keydown",
     (event) => {
       const chosen = root.dataset.panic;
       if (!chosen || event.repeat) return;
+      if (event.key !== "Escape") forget();
       if (chosen === "escape" ? event.key === "Escape" && escapedBefore() : event.code === chosen) {
         event.preventDefault();
         event.stopImmediatePropagation();

@@ -73,7 +73,7 @@ def seed(name, count, stacks=0):
     Few files for many rows: what is tested is the page.
     """
     owner = User.objects.get(username=name)
-    drawn = [kept(owner, n) for n in range(min(count, 20))]
+    drawn = [kept(owner, n) for n in range(min(count, 10))]
     now = timezone.now().replace(hour=12, minute=0) - timedelta(days=1)
 
     def row(number, **fields):

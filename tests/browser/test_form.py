@@ -94,6 +94,12 @@ def page(request, open_page):
     return page
 
 
+# For what is typed or sent, and looks the same anywhere.
+ONE_WIDTH = pytest.mark.parametrize(
+    "page", [(1440, "light")], indirect=True, ids=["wide"]
+)
+
+
 def generate(page):
     page.click(".submit-bar button[type=submit]")
 
@@ -119,6 +125,7 @@ def test_a_size_takes_shapes_and_swaps(page, kinds):
     expect(page.locator("[name=size-height]")).to_have_value("96")
 
 
+@ONE_WIDTH
 def test_keys_change_the_weight_of_a_word(page, kinds):
     page.goto(f"{kinds}?defaults")
     prompt = page.locator("[name=prompt]")
@@ -175,6 +182,7 @@ def test_a_mask_is_painted_over_a_picture_of_my_gallery(page, kinds, stack):
     page.locator("#picker [data-picture]").first.click()
     expect(page.locator("#picker")).to_be_hidden()
     page.click("[data-paint=mask]")
+    expect(page.locator("#painter-canvas")).to_be_visible()
     box = page.locator("#painter-canvas").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
     page.mouse.down()
@@ -201,6 +209,7 @@ PASTE = """async () => {
 }"""
 
 
+@ONE_WIDTH
 def test_a_pasted_picture_is_kept_when_another_value_is_wrong(page, kinds):
     page.goto(f"{kinds}?defaults")
     page.evaluate(PASTE)
@@ -213,6 +222,7 @@ def test_a_pasted_picture_is_kept_when_another_value_is_wrong(page, kinds):
     expect(preview).to_have_attribute("alt", "The picture used before")
 
 
+@ONE_WIDTH
 def test_enter_generates_and_saves_nothing(page):
     page.goto("/generate/test-card/?defaults")
     before = page.locator(".job").count()
@@ -241,6 +251,7 @@ def test_settings_are_saved_as_a_preset_and_used_again(page, kinds):
     expect(page.locator("[name=prompt]")).to_have_value("for a preset")
 
 
+@ONE_WIDTH
 def test_a_recent_prompt_is_filled_in_again(page, kinds):
     for prompt in ("first words", "second words"):
         page.goto(f"{kinds}?defaults")
@@ -254,6 +265,7 @@ def test_a_recent_prompt_is_filled_in_again(page, kinds):
     expect(page.locator("[name=prompt]")).to_have_value("first words")
 
 
+@ONE_WIDTH
 def test_a_seed_that_counts_up_goes_on(page):
     page.goto("/generate/text-to-image/?defaults")
     page.fill("[name=prompt]", "counting")

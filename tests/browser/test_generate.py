@@ -9,13 +9,21 @@ from playwright.sync_api import expect
 
 from tests.stack import PASSWORD
 
+SESSIONS = {}
 
-def sign_in(page):
+
+def sign_in(page, name="admin"):
+    """By the form once; the next pages are given that session."""
+    if name in SESSIONS:
+        page.context.add_cookies(SESSIONS[name])
+        return
     page.goto("/accounts/login/")
-    page.fill("[name=login]", "admin")
+    page.fill("[name=login]", name)
     page.fill("[name=password]", PASSWORD)
     page.click("button[type=submit]")
     expect(page.locator("nav.rail")).to_be_visible()
+    cookies = page.context.cookies()
+    SESSIONS[name] = [one for one in cookies if one["name"] == "sessionid"]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])

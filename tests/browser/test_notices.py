@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stack import PASSWORD
+from tests.browser.test_generate import sign_in
 
 # What headless Chromium's own Notification would show, kept to be looked at.
 RECORDER = """
@@ -30,11 +30,7 @@ window.hide = (yes) => {
 def page(open_page):
     page = open_page()
     page.add_init_script(RECORDER)
-    page.goto("/accounts/login/")
-    page.fill("[name=login]", "admin")
-    page.fill("[name=password]", PASSWORD)
-    page.click("button[type=submit]")
-    page.wait_for_selector("nav.rail")
+    sign_in(page)
     return page
 
 
@@ -48,15 +44,15 @@ def test_the_bell_rings_where_it_is_wanted(page, stack):
     assert page.evaluate("Notification.permission") == "default"
     page.click("[data-notify-ask]")
     page.wait_for_selector("text=Stop notifying me")
-    page.goto("/gallery/")
+    page.goto("/jobs/")
     page.evaluate("Notification.permission = 'granted'")
     before = int(page.get_attribute("#bell", "data-unread"))
     page.evaluate("hide(true)")
     finish_a_job(stack)
     page.wait_for_function(
-        f"+document.querySelector('#bell').dataset.unread > {before}"
+        "before => +document.querySelector('#bell').dataset.unread > before", arg=before
     )
-    page.wait_for_function("told.length === 1")
+    page.wait_for_function("() => told.length === 1")
     assert page.evaluate("told[0][0]") == "“Test card” is done"
     assert page.title().startswith("(1) ")
     page.evaluate("hide(false)")
@@ -64,16 +60,18 @@ def test_the_bell_rings_where_it_is_wanted(page, stack):
 
 
 def test_who_looks_is_not_disturbed(page, stack):
-    page.goto("/gallery/")
+    page.goto("/jobs/")
     page.evaluate("Notification.permission = 'granted'")
     finish_a_job(stack)
-    page.wait_for_function("+document.querySelector('#bell').dataset.unread > 0")
+    page.wait_for_function("() => +document.querySelector('#bell').dataset.unread > 0")
     assert page.evaluate("told.length") == 0
     assert not page.title().startswith("(")
     # And it is over once it is read.
     page.click("#bell")
     page.click("text=Mark all as read")
-    page.wait_for_function("document.querySelector('#bell').dataset.unread === '0'")
+    page.wait_for_function(
+        "() => document.querySelector('#bell').dataset.unread === '0'"
+    )
 
 
 def test_keys_and_webhooks_by_hand(page):

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_generate import sign_in
-from tests.stack import Visitor, until
+from tests.stack import until
 
 
 @pytest.fixture(scope="module")
 def pictures(stack):
-    visitor = Visitor(stack.url, "admin")
-    visitor.sign_in()
+    """Of somebody who has no others."""
+    visitor = stack.person("searcher")
     visitor.generate("test-card", width=64, height=64)
     visitor.generate("test-card", width=128, height=64)
     until(
@@ -25,7 +25,7 @@ def pictures(stack):
 @pytest.mark.parametrize("width", [1440, 390])
 def test_searching_by_keyboard(open_page, pictures, width):
     page = open_page(width, scheme="dark" if width < 500 else "light")
-    sign_in(page)
+    sign_in(page, "searcher")
     page.goto("/gallery/")
     page.keyboard.press("/")
     field = page.get_by_role("combobox", name="Search your pictures")
@@ -50,7 +50,7 @@ def test_searching_by_keyboard(open_page, pictures, width):
 
 def test_filters_are_in_a_drawer(open_page, pictures):
     page = open_page(390)
-    sign_in(page)
+    sign_in(page, "searcher")
     page.goto("/gallery/?q=card")
     page.get_by_role("link", name="Filters").click()
     drawer = page.get_by_role("dialog", name="Filters")
@@ -63,7 +63,7 @@ def test_filters_are_in_a_drawer(open_page, pictures):
 
 def test_a_mistake_is_told_beside_the_field(open_page, pictures):
     page = open_page()
-    sign_in(page)
+    sign_in(page, "searcher")
     page.goto("/gallery/?q=raiting:5")
     field = page.get_by_label("Search your pictures")
     expect(field).to_have_accessible_description(re.compile("Did you mean “rating:”"))
@@ -72,7 +72,7 @@ def test_a_mistake_is_told_beside_the_field(open_page, pictures):
 
 def test_without_javascript(open_page, pictures):
     page = open_page(java_script_enabled=False)
-    sign_in(page)
+    sign_in(page, "searcher")
     page.goto("/gallery/")
     page.get_by_label("Search your pictures").fill("card")
     page.get_by_role("button", name="Search", exact=True).click()

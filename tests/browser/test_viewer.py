@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_generate import sign_in
 from tests.browser.test_remix import no_overflow
+from tests.stack import until
 
 # The grid keeps its place in its address.
 GRID = re.compile(r"/gallery/(\?.*)?$")
@@ -98,10 +99,11 @@ def test_a_picture_is_looked_at_closely(open_page, pictures):
     page.locator("[data-zoom]").evaluate("async i => await i.decode()")
     page.keyboard.press("z")
     page.wait_for_function("() => document.querySelector('[data-zoom].closer')")
-    assert scale(page) > 1
+    # Both are drawn over some frames.
+    until(lambda: scale(page) > 1.5, "the picture is closer")
     page.keyboard.press("Escape")
     page.wait_for_function("() => !document.querySelector('[data-zoom].closer')")
-    assert scale(page) == pytest.approx(1)
+    until(lambda: scale(page) == pytest.approx(1), "the picture is whole again")
     box = page.locator("[data-zoom]").bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
@@ -279,6 +281,23 @@ def test_one_picture_is_private(open_page, pictures):
     look(page, pictures[1])
     page.click("button:has-text('Private')")
     expect(page.locator("#view.veiled")).to_have_count(0)
+
+
+def test_a_key_or_a_click_between_two_escapes_hides_nothing(open_page, pictures):
+    page = open_page()
+    sign_in(page)
+    page.goto("/gallery/")
+    for between in (
+        lambda: page.keyboard.press("Control+a"),
+        lambda: page.mouse.click(5, 5),
+    ):
+        page.keyboard.press("Escape")
+        between()
+        page.keyboard.press("Escape")
+        # Long enough for the next Escape not to be the second one.
+        page.wait_for_timeout(500)
+    assert "/blank/" not in page.url
+    expect(page.locator("nav.rail")).to_be_visible()
 
 
 @pytest.mark.parametrize("start", ["/", "/gallery/", "/jobs/", "viewer"])
