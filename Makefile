@@ -29,7 +29,7 @@ unit: .venv/installed-dev
 	$(BIN)/python tests/run.py unit
 
 browser: .venv/installed-dev
-	$(BIN)/python tests/run.py browser
+	$(BIN)/python tests/run.py browser browser-pictures
 
 # Breaks everything, and writes the table of docs/reliability.md.
 faults: .venv/installed-dev

@@ -23,6 +23,30 @@ ON_ROWS = [
     f"tests/{name}"
     for name in ("access", "accounts", "api", "gallery", "generation", "storage")
 ]
+# These ask files, parsers and other servers; a database of another kind is nothing to
+# them.
+WITHOUT_ROWS = [
+    f"--ignore=tests/{name}.py"
+    for name in (
+        "accounts/test_oidc",
+        "api/test_docs",
+        "api/test_schema",
+        "gallery/test_bad_files",
+        "gallery/test_delivery",
+        "gallery/test_files",
+        "gallery/test_media",
+        "gallery/test_pressure",
+        "gallery/test_search_language",
+        "storage/test_homes",
+        "storage/test_retrieval",
+        "storage/test_uploader",
+    )
+]
+# The browser's tests of pictures, apart from all others: two parts of one length.
+OF_PICTURES = [
+    f"tests/browser/test_{name}.py"
+    for name in ("gallery", "search", "sharing", "upload", "viewer")
+]
 APPS = ["accounts", "gallery", "generation", "lifeos"]
 # So many parts at once: most of them wait for servers and clocks.
 AT_ONCE = 3
@@ -33,13 +57,21 @@ DEPLOYED = {"LIFEOS_HTTPS": "True", "ALLOWED_HOSTS": "example.org"}
 PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
     "faults-scaled": [([*PYTEST, "tests/faults", "-k", "scaled"], {})],
     "faults-embedded": [([*PYTEST, "tests/faults", "-k", "embedded"], {})],
-    "browser": [([*PYTEST, "tests/browser"], {})],
+    "browser": [
+        (
+            [*PYTEST, "tests/browser", *(f"--ignore={name}" for name in OF_PICTURES)],
+            {},
+        )
+    ],
+    "browser-pictures": [([*PYTEST, *OF_PICTURES], {})],
     "deploy": [
         ([*PYTEST, "tests/deploy", "-p", "no:playwright"], {}),
         ([str(BIN / "python"), "docs/build.py"], {}),
     ],
     "unit": [([*PYTEST, *OUTSIDE, "-p", "no:playwright"], {})],
-    "unit-on-services": [([*ON_SERVICES, *ON_ROWS, "-p", "no:playwright"], {})],
+    "unit-on-services": [
+        ([*ON_SERVICES, *ON_ROWS, *WITHOUT_ROWS, "-p", "no:playwright"], {})
+    ],
     "checks": [
         ([str(BIN / "ruff"), "format", "--check", "."], {}),
         ([str(BIN / "ruff"), "check", "."], {}),

@@ -73,6 +73,8 @@ def test_outputs_arrive_with_their_hash(uploader, output, home, tmp_path):
 
 
 def test_what_is_being_written_waits_until_it_is_whole(uploader, output, home):
+    # A busy machine may let a writer stand still for a while.
+    uploader.env["UPLOAD_SETTLE"] = "3"
     uploader.start()
     with (output / "slow.png").open("wb") as file:
         for _ in range(30):
