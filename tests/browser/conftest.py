@@ -6,10 +6,12 @@ import os
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.stack import Embedded
 
+# A machine that does other things as well takes its time.
+expect.set_options(timeout=15_000)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -45,6 +47,7 @@ def open_page(chromium, stack):
             color_scheme=scheme,
             **options,
         )
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))

@@ -315,8 +315,9 @@ def test_one_key_hides_everything(open_page, pictures, start):
         one.wait_for_url("**/blank/")
         assert one.title() == "Blank"
         expect(one.locator("img")).to_have_count(0)
-    page.evaluate("history.back()")
-    page.wait_for_timeout(800)
+    # Later, so that the page is not gone before this call has returned.
+    page.evaluate("() => { setTimeout(() => history.back(), 50) }")
+    page.wait_for_timeout(1500)
     visible = "getComputedStyle(document.body).visibility !== 'hidden'"
     shows = f"{visible} && document.images.length > 0"
     assert not page.evaluate(shows)
