@@ -131,11 +131,15 @@ class ShareLink(models.Model):
 
     def count_view(self, now: datetime | None = None) -> bool:
         """Count one view, in one statement; False if none was left, or it ended."""
-        return bool(
-            ShareLink.objects.open()
-            .filter(pk=self.pk)
-            .update(views=models.F("views") + 1, last_viewed=now or timezone.now())
-        )
+        if not ShareLink.objects.open().filter(pk=self.pk).exists():
+            return False
+        # The limit is a condition of this row alone. With the owner's beside it Django
+        # asks in a subquery, which PostgreSQL does not ask anew after waiting for
+        # another visitor's view.
+        rows = ShareLink.objects.filter(pk=self.pk, revoked_at=None)
+        rows = rows.filter(Q(view_limit=None) | Q(views__lt=models.F("view_limit")))
+        viewed = now or timezone.now()
+        return bool(rows.update(views=models.F("views") + 1, last_viewed=viewed))
 
     def revoke(self) -> bool:
         """For good. True if this call did it."""
