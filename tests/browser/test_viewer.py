@@ -312,8 +312,8 @@ def test_one_key_hides_everything(open_page, pictures, start):
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     for one in (page, other):
-        one.wait_for_url("**/blank/")
-        assert one.title() == "Blank"
+        expect(one).to_have_url(re.compile("/blank/$"))
+        expect(one).to_have_title("Blank")
         expect(one.locator("img")).to_have_count(0)
     # Later, so that the page is not gone before this call has returned.
     page.evaluate("() => { setTimeout(() => history.back(), 50) }")
@@ -322,7 +322,7 @@ def test_one_key_hides_everything(open_page, pictures, start):
     shows = f"{visible} && document.images.length > 0"
     assert not page.evaluate(shows)
     page.goto("/gallery/")
-    page.wait_for_url("**/blank/")
+    expect(page).to_have_url(re.compile("/blank/$"))
     page.click("text=Go on")
     page.wait_for_url(lambda url: "/blank/" not in url)
     expect(page.locator("nav.rail")).to_be_visible()
