@@ -42,7 +42,7 @@ def test_watch_a_picture_come(open_page, width, scheme):
         """(seen) => {
             const bar = document.querySelector('.job[data-status="running"] progress');
             if (bar) (window.seen ||= new Set()).add(bar.value);
-            return window.seen?.size >= 3;
+            return window.seen?.size >= 2;
         }""",
         arg=list(seen),
         polling=50,
