@@ -13,6 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
@@ -38,6 +39,16 @@ def person(request: HttpRequest) -> User:
     if not isinstance(user, User):
         raise AssertionError("this view is not behind a sign-in check")
     return user
+
+
+def own_place(request: HttpRequest, *places: str | None) -> str:
+    """The first of these addresses that is one of ours; empty if none is."""
+    for place in places:
+        if place and url_has_allowed_host_and_scheme(
+            place, {request.get_host()}, require_https=request.is_secure()
+        ):
+            return place
+    return ""
 
 
 def has_second_factor(request: HttpRequest) -> bool:

@@ -9,14 +9,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
     require_safe,
 )
 
-from accounts.http import PersonRequest
+from accounts.http import PersonRequest, own_place
 from accounts.models import User
 
 
@@ -54,11 +53,8 @@ def switch_blur(request: PersonRequest) -> HttpResponse:
     """The switch of the account's menu: on or off, and back to the page."""
     wanted = request.POST.get("blur") == "on"
     User.objects.filter(pk=request.user.pk).update(blur_pictures=wanted)
-    place = request.headers.get("Referer", "")
-    own = url_has_allowed_host_and_scheme(
-        place, {request.get_host()}, require_https=request.is_secure()
-    )
-    return redirect(place if own else "generation:home")
+    place = own_place(request, request.headers.get("Referer"))
+    return redirect(place or "generation:home")
 
 
 @require_safe

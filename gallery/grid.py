@@ -94,10 +94,10 @@ def read(rows: QuerySet[Image], params: Mapping[str, str], density: int) -> Grid
 def found(search: Found, cursor: str, density: int) -> Grid:
     """A page of what a search finds, each picture by itself and in its own order."""
     page = search.page(cursor, PAGE)
-    shown = tiles(page.items, density)
+    shown = tiles(page.items, density, stacked=False)
     if search.order not in DATED:
         shown = [replace(tile, day=None) for tile in shown]
-    return Grid([replace(tile, count=1) for tile in shown], page.next)
+    return Grid(shown, page.next)
 
 
 def _anchor(rows: QuerySet[Image], text: str) -> Image | None:
@@ -113,10 +113,17 @@ def _anchor(rows: QuerySet[Image], text: str) -> Image | None:
 
 
 def tiles(
-    images: Sequence[Image], density: int, before: date | None = None
+    images: Sequence[Image],
+    density: int,
+    before: date | None = None,
+    *,
+    stacked: bool = True,
 ) -> list[Tile]:
-    """Tiles with the heights of their stacks; `before` is the day of the one before."""
-    counts = heights(images)
+    """Tiles, with the heights of their stacks where each stack is one tile.
+
+    `before` is the day of the one before.
+    """
+    counts = heights(images) if stacked else {}
     made = []
     for image in images:
         day = timezone.localdate(image.created)

@@ -14,11 +14,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from accounts.errors import BadValues
-from accounts.http import PersonRequest
+from accounts.http import PersonRequest, own_place
 from accounts.models import User
 from gallery import marks
 from gallery.models import Image
@@ -88,12 +87,8 @@ def wants_page(request: HttpRequest) -> bool:
 
 def back(request: HttpRequest) -> str:
     """Where the form was, never another site."""
-    for place in (request.POST.get("next"), request.headers.get("Referer")):
-        if place and url_has_allowed_host_and_scheme(
-            place, {request.get_host()}, require_https=request.is_secure()
-        ):
-            return place
-    return reverse("gallery:image-list")
+    places = request.POST.get("next"), request.headers.get("Referer")
+    return own_place(request, *places) or reverse("gallery:image-list")
 
 
 def _refuse(request: HttpRequest, errors: Mapping[str, str]) -> HttpResponse:

@@ -12,10 +12,9 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import PersonRequest
+from accounts.http import PersonRequest, own_place
 from accounts.models import User
 from gallery import access, similar, sources
 from gallery.models import Album, AlbumItem, Image, Provenance, Tag
@@ -193,10 +192,7 @@ def _mark_album(user: User, given: str, wanted: bool) -> None:
 
 def _back(request: HttpRequest) -> str:
     place = request.POST.get("next") or request.headers.get("Referer", "")
-    own = url_has_allowed_host_and_scheme(
-        place, {request.get_host()}, require_https=request.is_secure()
-    )
-    return place if own else "/gallery/"
+    return own_place(request, place) or "/gallery/"
 
 
 # Pictures like this one -----------------------------------------------------------

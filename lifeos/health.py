@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
@@ -19,6 +19,7 @@ from gallery.storage import S3, homes
 from gallery.storage_s3 import StorageAway
 from generation.models import Server
 from lifeos import draining, metrics
+from lifeos.middleware import EitherWay
 
 # A mounted folder whose server is gone answers nothing, for ever.
 STORAGE_SECONDS = 5.0
@@ -121,23 +122,13 @@ VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
     "/metrics": metrics.view,
 }
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
-
-class ProbeMiddleware:
+class ProbeMiddleware(EitherWay):
     """Answers machines before anything else is asked for.
 
     A load balancer and Prometheus name the process by its address, which is in nobody's
     ALLOWED_HOSTS, and come over plain HTTP; a session would only cost.
     """
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-        self._async = iscoroutinefunction(get_response)
-        if self._async:
-            markcoroutinefunction(self)
 
     def __call__(
         self, request: HttpRequest
@@ -145,4 +136,4 @@ class ProbeMiddleware:
         view = VIEWS.get(request.path_info)
         if view is None:
             return self.get_response(request)
-        return sync_to_async(view)(request) if self._async else view(request)
+        return sync_to_async(view)(request) if self.is_async else view(request)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextvars import ContextVar
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from generation.context import job_id
+from lifeos.middleware import EitherWay
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"request_id", "message", "asctime"}
@@ -63,18 +63,8 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record) + tail
 
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
-
-
-class RequestIdMiddleware:
+class RequestIdMiddleware(EitherWay):
     """Give each request an id: the proxy's X-Request-ID if it is plain, or our own."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(
         self, request: HttpRequest

@@ -6,10 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from prometheus_client import Gauge, Histogram
+
+from lifeos.middleware import EitherWay
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 REQUESTS = Histogram(
@@ -21,25 +22,16 @@ REQUESTS = Histogram(
 SOCKETS = Gauge("lifeos_open_sockets", "Pages that are open at this process.")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class MetricsMiddleware:
+class MetricsMiddleware(EitherWay):
     """Measures each request. The labels are names of ours: few, and nobody's data."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-        self._async = iscoroutinefunction(get_response)
-        if self._async:
-            markcoroutinefunction(self)
 
     def __call__(
         self, request: HttpRequest
     ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self._async:
+        if self.is_async:
             return self._wait(request)
         begun = time.perf_counter()
         response = self.get_response(request)
