@@ -45,8 +45,9 @@ class Seen:
 
     @staticmethod
     def read(text: str | bytes, at: float) -> Seen:
+        """A job's message; of the bell's, which are of no job, `job` is empty."""
         message = json.loads(text)
-        return Seen(at, message["job"], message["content"])
+        return Seen(at, message.get("job", ""), message["content"])
 
 
 class Page:

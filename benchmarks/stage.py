@@ -17,6 +17,11 @@ import httpx
 from tests.stack import Embedded, Missing, ScaledOut, Simulator
 
 DEPLOYMENTS: dict[str, Any] = {"embedded": Embedded, "scaled out": ScaledOut}
+# Few people ask for what many would.
+UNLIMITED = {
+    "LIFEOS_API_READS_PER_MINUTE": "0",
+    "LIFEOS_API_GENERATES_PER_MINUTE": "0",
+}
 
 
 class External:
@@ -46,6 +51,7 @@ def gpus(
 def stage(name: str, simulators: Sequence[Any], **settings: str) -> Iterator[Any]:
     """A running deployment: "embedded" or "scaled out"."""
     folder = Path(tempfile.mkdtemp(prefix="lifeos-bench-"))
+    settings = UNLIMITED | settings
     try:
         with DEPLOYMENTS[name](folder, simulators=simulators, **settings) as stack:
             yield stack
