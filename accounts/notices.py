@@ -14,6 +14,7 @@ from accounts.models.notices import COUNTED, KEPT
 
 # Who brings a new notice to open pages; an app above adds itself in `ready`.
 LISTENERS: list[Callable[[int, int], None]] = []
+TOLD = ["kind", "title", "text", "url", "created", "read", "mail_due"]
 
 
 def tell(
@@ -28,11 +29,9 @@ def tell(
 ) -> Notice:
     """Part of the caller's transaction; open pages hear of it on commit.
 
-    `key` names what it is about: an older notice of the same makes room for it.
+    `key` names what it is about: of each there is one notice, which says the last word.
     """
-    if key is not None:
-        Notice.objects.filter(person=person_id, key=key).delete()
-    notice = Notice.objects.create(
+    notice = Notice(
         person_id=person_id,
         key=key,
         kind=kind,
@@ -41,8 +40,22 @@ def tell(
         url=url[:300],
         mail_due=mail_due,
     )
+    if key is None:
+        notice.save()
+    else:
+        Notice.objects.bulk_create(
+            [notice],
+            update_conflicts=True,
+            unique_fields=["person", "key"],
+            update_fields=TOLD,
+        )
     changed(person_id, notice.pk)
     return notice
+
+
+def forget(person_id: int, *keys: str) -> None:
+    """What was told of these is no longer so; told again, it is new."""
+    Notice.objects.filter(person=person_id, key__in=keys).delete()
 
 
 def changed(person_id: int, notice_id: int = 0) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Max, Min, Q
 
 from accounts import notices
@@ -29,6 +28,11 @@ def job_ended(job: Job) -> None:
         transaction.on_commit(lambda: _tell_of_batch(job), robust=True)
 
 
+def takes_back(job: Job) -> None:
+    """It goes on: what was told of its end is no longer so."""
+    notices.forget(job.owner_id, _job_key(job), _batch_key(job))
+
+
 def _tell_of_job(job: Job) -> None:
     title = job.workflow.title
     done = job.status == job.Status.DONE
@@ -39,7 +43,7 @@ def _tell_of_job(job: Job) -> None:
         kind=Notice.Kind.DONE if done else Notice.Kind.FAILED,
         text="" if done else job.error,
         url=f"/jobs/{job.pk}/",
-        key=f"job:{job.pk}",
+        key=_job_key(job),
         ran=(began, job.finished_at),
     )
 
@@ -59,17 +63,23 @@ def _tell_of_batch(job: Job) -> None:
     counts = f"{found['done']} done"
     if found["failed"]:
         counts += f", {found['failed']} failed"
-    # Should another have told of it at the same time, its word is enough.
-    with suppress(IntegrityError), transaction.atomic():
-        _tell(
-            job.owner_id,
-            f"“{job.workflow.title}”: {counts}",
-            kind=Notice.Kind.FAILED if found["failed"] else Notice.Kind.DONE,
-            text="",
-            url="/jobs/",
-            key=f"batch:{job.batch}",
-            ran=(found["began"], found["ended"]),
-        )
+    _tell(
+        job.owner_id,
+        f"“{job.workflow.title}”: {counts}",
+        kind=Notice.Kind.FAILED if found["failed"] else Notice.Kind.DONE,
+        text="",
+        url="/jobs/",
+        key=_batch_key(job),
+        ran=(found["began"], found["ended"]),
+    )
+
+
+def _job_key(job: Job) -> str:
+    return f"job:{job.pk}"
+
+
+def _batch_key(job: Job) -> str:
+    return f"batch:{job.batch}"
 
 
 def _tell(

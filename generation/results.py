@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import math
 import re
-import uuid
 from io import BytesIO
 from typing import BinaryIO
+from uuid import UUID, uuid5
 
 from gallery import files, intake
 from gallery.models import Image, Provenance
@@ -38,16 +38,13 @@ def collect(job: Job, attempt: Attempt) -> None:
     """
     outputs = [Output(**item) for item in attempt.outputs]
     kept = [output for output in outputs if _is_kept(output)]
-    stored = set(job.images.values_list("node", "kind", "index"))
+    stored = _stored(job, attempt)
     bad: list[str] = []
     for output in kept:
         if (output.node, output.kind, output.index) in stored:
             continue
         try:
-            if output.filename:
-                _take(job, attempt, output)
-            else:
-                _store(job, attempt, output)
+            _take(job, attempt, output, among=len(kept))
         except files.BadPicture as exc:
             bad.append(f"{output.filename}: {exc}")
         except ComfyError as exc:
@@ -57,6 +54,13 @@ def collect(job: Job, attempt: Attempt) -> None:
         except OSError as exc:
             raise TryAgain(_disk_sentence(exc)) from exc
     _end(job, len(kept), bad)
+
+
+def _stored(job: Job, attempt: Attempt) -> set[tuple[str, str, int]]:
+    """What an earlier try has stored; before the first there was none."""
+    if attempt.number == 1 and attempt.save_tries == 1:
+        return set()
+    return set(job.images.values_list("node", "kind", "index"))
 
 
 def _is_kept(output: Output) -> bool:
@@ -87,28 +91,35 @@ def _disk_sentence(exc: OSError) -> str:
     return f"The storage does not answer ({type(exc).__name__})."
 
 
-def _take(job: Job, attempt: Attempt, output: Output) -> None:
+def _take(job: Job, attempt: Attempt, output: Output, *, among: int) -> None:
+    """A file, or the text that the node put out instead of one.
+
+    Of all that a person asked for at once, if that is more than one, a stack is made.
+    """
+    stack = job.batch or (job.pk if among > 1 else None)
+    if not output.filename:
+        _store(job, attempt, output, BytesIO(), stack)
+        return
     try:
         with retrieval.opened(attempt, output) as file:
-            _store(job, attempt, output, file)
+            _store(job, attempt, output, file, stack)
     except retrieval.NotYet as exc:
         raise TryAgain(str(exc)) from exc
 
 
 def _store(
-    job: Job, attempt: Attempt, output: Output, file: BinaryIO | None = None
+    job: Job, attempt: Attempt, output: Output, file: BinaryIO, stack: UUID | None
 ) -> None:
-    """Of a file, or of the text that the node put out instead of one."""
     about = describe(job.graph)
     name = f"{output.node}/{output.kind}/{output.index}"
     image = Image(
-        id=uuid.uuid5(job.pk, name),
+        id=uuid5(job.pk, name),
         owner_id=job.owner_id,
         job=job,
         node=output.node,
         kind=output.kind,
         index=output.index,
-        stack=job.batch or job.pk,
+        stack=stack,
         source_name=intake.clean_name(output.filename),
         prompt=about.prompt,
         negative_prompt=about.negative_prompt,
@@ -117,7 +128,7 @@ def _store(
         workflow_title=job.workflow.title,
     )
     made = provenance(job, attempt, about)
-    intake.take(file or BytesIO(), image, made, told=output.text or "")
+    intake.take(file, image, made, told=output.text or "")
 
 
 def provenance(job: Job, attempt: Attempt, about: Described) -> Provenance:

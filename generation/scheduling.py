@@ -16,6 +16,7 @@ from accounts.models import User
 from generation import fair, usage
 from generation.models.job import Attempt, AttemptState, Job, JobStatus
 from generation.models.server import Server
+from generation.models.workflow import kept_versions
 from generation.snapshot import Snapshot
 from generation.wake import wake
 
@@ -70,7 +71,8 @@ def _is_full(server: Server, owner: int, limit: int | None) -> bool:
         return True
     if limit is None:
         return False
-    User.objects.select_for_update(no_key=True).get(pk=owner)
+    rows = User.objects.select_for_update(no_key=True).filter(pk=owner)
+    rows.values_list("pk", flat=True).get()
     return is_open.filter(job__owner=owner).count() >= limit
 
 
@@ -88,7 +90,7 @@ def _take(
         return None
     job_id = cast("uuid.UUID", waiting.id)
     last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
-    jobs = Job.objects.select_related("workflow", "version").filter(pk=job_id)
+    jobs = Job.objects.filter(pk=job_id)
     job = jobs.annotate(last=Subquery(last.values("number")[:1])).first()
     now = timezone.now()
     if job is None or not job.move(
@@ -98,6 +100,8 @@ def _take(
         progress={},
     ):
         return None
+    job.version = kept_versions.get(job.version_id)
+    job.workflow = job.version.workflow
     attempt = Attempt.objects.create(
         id=uuid.uuid4(),
         job=job,

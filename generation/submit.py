@@ -129,7 +129,8 @@ def again(job: Job) -> bool:
 
 def _lock(owner: User) -> None:
     """One request of theirs after another, so that none slips past a limit."""
-    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    rows = User.objects.select_for_update(no_key=True).filter(pk=owner.pk)
+    rows.values_list("pk", flat=True).get()
 
 
 def _check(owner: User, jobs: Sequence[Job]) -> None:

@@ -26,6 +26,8 @@ from generation import context, results
 from generation.hooks import tasks as hook_tasks  # noqa: F401 - Huey finds them here
 from generation.keeping import UsedInputs
 from generation.models.job import Attempt, Job
+from generation.models.server import kept_servers
+from generation.models.workflow import kept_versions
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +49,16 @@ def _saving() -> QuerySet[Attempt]:
 def save_results(job_id: str) -> None:
     """Fetch, check and store a job's outputs; then it is done."""
     waiting = _saving().filter(job_id=job_id).order_by("-number")
-    attempt = waiting.select_related("job__workflow", "job__version", "server").first()
+    attempt = waiting.select_related("job").first()
     now = timezone.now()
     if attempt is None or not Attempt.objects.filter(
         pk=attempt.pk, save_after__lte=now
     ).update(save_after=now + SAVE_LEASE, save_tries=F("save_tries") + 1):
         return
     attempt.save_tries += 1
+    attempt.server = kept_servers.get(attempt.server_id)
+    attempt.job.version = kept_versions.get(attempt.job.version_id)
+    attempt.job.workflow = attempt.job.version.workflow
     with context.about(attempt.job_id):
         _save(attempt)
 
@@ -89,11 +94,11 @@ def _working_on(attempt: Attempt) -> Iterator[None]:
     over = threading.Event()
 
     def renew() -> None:
-        try:
-            while not over.wait(SAVE_LEASE.total_seconds() / 3):
+        while not over.wait(SAVE_LEASE.total_seconds() / 3):
+            try:
                 _not_before(attempt, SAVE_LEASE)
-        finally:
-            connection.close()
+            finally:
+                connection.close()
 
     thread = threading.Thread(target=renew, name="saving", daemon=True)
     thread.start()

@@ -9,6 +9,7 @@ from generation import events
 GROUP = "bridges"
 
 
-def wake() -> None:
-    """On commit, tell every bridge to look at the queue and for cancellations."""
-    transaction.on_commit(lambda: events.send(GROUP, {"type": "bridge.wake"}))
+def wake(*, cancelled: bool = False) -> None:
+    """On commit, tell every bridge to look at the queue, and for cancellations."""
+    message = {"type": "bridge.wake", "cancelled": cancelled}
+    transaction.on_commit(lambda: events.send(GROUP, message))

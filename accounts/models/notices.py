@@ -89,6 +89,8 @@ class NoticeSettings(models.Model):
     @staticmethod
     def mail_at(person_id: int, ran_seconds: float) -> datetime | None:
         """When to send an e-mail for a job that ran so long; None: not at all."""
+        if ran_seconds < 60:  # nobody can ask for less
+            return None
         row = NoticeSettings.objects.filter(person=person_id).first()
         if row is None or row.mail_after_minutes is None:
             return None

@@ -72,9 +72,19 @@ class GroupRights(models.Model):
 
 
 def rights_of(person: User | AnonymousUser) -> Rights:
-    """In one query. Nobody in particular may do nothing."""
+    """As they were when this object was first asked for them: a request asks once.
+
+    Nobody in particular may do nothing.
+    """
     if person.is_anonymous:
         return Rights(share_links=False, api=False, webhooks=False)
+    known: Rights | None = person.__dict__.get("_rights")
+    if known is None:
+        known = person.__dict__["_rights"] = _read(person)
+    return known
+
+
+def _read(person: User) -> Rights:
     rows = list(GroupRights.objects.filter(group__user=person))
     if not rows:
         return Rights()

@@ -224,7 +224,7 @@ class Image(models.Model):
         stack = self.stack if self._state.adding else None
         if self._state.adding and self.file.name:
             self.home = homes().locate(self.file.name)
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             if stack:
                 rows = Image.objects.filter(stack=stack, deleted_at=None)
                 self.leads = not rows.exists()

@@ -46,6 +46,7 @@ class Bridge:
         self._presence = Presence(settings.DATA / "bridges")
         self.name = self._presence.name
         self._wake = asyncio.Event()
+        self._told_of_cancel = False
         self._drives: dict[UUID, tuple[Drive, asyncio.Task[None]]] = {}
         self._clients: dict[tuple[object, ...], ComfyClient] = {}
         self._switchboard = Switchboard()
@@ -115,12 +116,15 @@ class Bridge:
             # First what somebody waits for: it is what woke us, nearly always.
             for claim in await self._next():
                 self._start(claim)
-            await self._pass_on_cancellations()
-            if self._now() - looked > LOOK_EVERY / 2:
+            is_time = self._now() - looked > LOOK_EVERY / 2
+            if is_time:
                 for claim in await self._orphans():
                     log.warning("adopted", extra={"job": str(claim.job.pk)})
                     self._start(claim)
                 looked = self._now()
+            if is_time or self._told_of_cancel:
+                self._told_of_cancel = False
+                await self._pass_on_cancellations()
             try:
                 async with asyncio.timeout(LOOK_EVERY):
                     await self._wake.wait()
@@ -215,5 +219,6 @@ class Bridge:
         channel = await layer.new_channel()
         await layer.group_add(GROUP, channel)
         while True:
-            await layer.receive(channel)
+            message = await layer.receive(channel)
+            self._told_of_cancel |= message.get("cancelled", False)
             self._wake.set()

@@ -7,9 +7,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 
 from accounts.models import rights_of
+from generation.kept import Kept
 from generation.models.webhook import Delivery, Webhook
 
 if TYPE_CHECKING:
@@ -17,14 +20,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Most people have none, and every job that ends asks. One that was made less than a
+# second ago, by another process, does not hear of what ends within that second.
+_owners = Kept(
+    lambda: frozenset(
+        Webhook.objects.filter(active=True).values_list("owner_id", flat=True)
+    ),
+    seconds=1.0,
+)
+
+
+@receiver([post_save, post_delete], sender=Webhook)
+def _look_again(**_: object) -> None:
+    _owners.forget()
+
 
 def job_ended(job: Job) -> None:
     """Queue a delivery for each webhook of the owner's that wants it."""
     event = f"job.{job.status}"
-    hooks = Webhook.objects.filter(owner=job.owner_id, active=True)
-    targets: list[tuple[Webhook | None, str]] = [
-        (hook, hook.url) for hook in hooks if event in hook.events
-    ]
+    targets: list[tuple[Webhook | None, str]] = []
+    if job.owner_id in _owners.get():
+        hooks = Webhook.objects.filter(owner=job.owner_id, active=True)
+        targets += [(hook, hook.url) for hook in hooks if event in hook.events]
     if job.callback_url:
         targets.append((None, job.callback_url))
     if targets and rights_of(job.owner).webhooks:

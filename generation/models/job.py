@@ -311,7 +311,7 @@ class Job(models.Model):
             if self.change(sources=[JobStatus.QUEUED], **ended):
                 return True
             if self.change(sources=at_a_server, cancel_requested=True):
-                wake()
+                wake(cancelled=True)
                 return True
         return False
 
@@ -335,8 +335,14 @@ class Job(models.Model):
             field_errors={},
         )
         if done:
+            self._take_back()
             wake()
         return done
+
+    def _take_back(self) -> None:
+        from generation import ended  # it reads jobs, so it imports us
+
+        ended.takes_back(self)
 
     def move_to_front(self) -> bool:
         """Before everybody else's; False when it does not wait any more."""

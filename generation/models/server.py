@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.secrets import EncryptedJSONField
 from generation.comfy import catalog as comfy_catalog
 from generation.comfy.client import Auth, ComfyClient
-from generation.kept import Kept
+from generation.kept import Kept, KeptRows
 from generation.models.fields import KeptJSONField
 
 
@@ -183,8 +183,12 @@ class Server(models.Model):
 # What forms and requests ask of the servers; an edit of ours is seen at once, what
 # others have written within a second.
 enabled_servers = Kept(lambda: list(Server.objects.filter(enabled=True)), 1.0)
+kept_servers: KeptRows[int, Server] = KeptRows(
+    lambda pk: Server.objects.get(pk=pk), 1.0
+)
 
 
 @receiver([post_save, post_delete], sender=Server)
 def _look_again(**_: object) -> None:
     enabled_servers.forget()
+    kept_servers.forget()

@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 
 from accounts.models import User
 from generation.fields import FREE, BadFields, Parameter, read
+from generation.kept import KeptRows
 from generation.models.fields import KeptJSONField
 
 
@@ -149,6 +150,10 @@ class VersionQuerySet(models.QuerySet["Version"]):
         return versions.order_by("workflow__position", "workflow__title")
 
 
+def _with_workflow(pk: int) -> Version:
+    return Version.objects.select_related("workflow").get(pk=pk)
+
+
 class Version(models.Model):
     """A template's graph and the fields of its form. Never changed once published:
     a job keeps the version that it ran with.
@@ -224,3 +229,7 @@ class Version(models.Model):
             read(self.fields, graph)
         except BadFields as exc:
             raise ValidationError({"fields": exc.errors}) from exc
+
+
+# A job's version never changes; what its template is called may, a second late.
+kept_versions = KeptRows(_with_workflow, seconds=1.0)
