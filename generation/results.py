@@ -39,12 +39,17 @@ def collect(job: Job, attempt: Attempt) -> None:
     outputs = [Output(**item) for item in attempt.outputs]
     kept = [output for output in outputs if _is_kept(output)]
     stored = _stored(job, attempt)
+    # Of all that was asked for at once, if that is more than one.
+    stack = job.batch or (job.pk if len(kept) > 1 else None)
     bad: list[str] = []
     for output in kept:
         if (output.node, output.kind, output.index) in stored:
             continue
         try:
-            _take(job, attempt, output, among=len(kept))
+            if output.filename:
+                _take(job, attempt, output, stack)
+            else:
+                _store(job, attempt, output, BytesIO(), stack)
         except files.BadPicture as exc:
             bad.append(f"{output.filename}: {exc}")
         except ComfyError as exc:
@@ -91,15 +96,7 @@ def _disk_sentence(exc: OSError) -> str:
     return f"The storage does not answer ({type(exc).__name__})."
 
 
-def _take(job: Job, attempt: Attempt, output: Output, *, among: int) -> None:
-    """A file, or the text that the node put out instead of one.
-
-    Of all that a person asked for at once, if that is more than one, a stack is made.
-    """
-    stack = job.batch or (job.pk if among > 1 else None)
-    if not output.filename:
-        _store(job, attempt, output, BytesIO(), stack)
-        return
+def _take(job: Job, attempt: Attempt, output: Output, stack: UUID | None) -> None:
     try:
         with retrieval.opened(attempt, output) as file:
             _store(job, attempt, output, file, stack)
@@ -110,6 +107,7 @@ def _take(job: Job, attempt: Attempt, output: Output, *, among: int) -> None:
 def _store(
     job: Job, attempt: Attempt, output: Output, file: BinaryIO, stack: UUID | None
 ) -> None:
+    """Of a file; empty for the text that a node put out instead of one."""
     about = describe(job.graph)
     name = f"{output.node}/{output.kind}/{output.index}"
     image = Image(

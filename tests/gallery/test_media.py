@@ -176,12 +176,25 @@ def test_a_text_that_is_no_file_is_kept_whatever_it_says(saving, alice):
     assert (image.media, image.mime_type) == ("text", "text/plain")
     assert image.file.read() == bad.SCRIPT
     assert image.provenance.graph == job.graph
+    # What came alone is in no stack.
+    assert (image.stack, image.leads) == (None, True)
+
+
+def test_what_came_together_is_a_stack(saving):
+    job, attempt = saving
+    attempt.outputs = [
+        {"node": "9", "kind": "text", "index": index, "text": f"line {index}"}
+        for index in range(3)
+    ]
+    results.collect(job, attempt)
+    rows = Image.objects.order_by("index").values_list("stack", "leads")
+    assert list(rows) == [(job.pk, True), (job.pk, False), (job.pk, False)]
 
 
 def test_the_same_output_twice_is_one_row(saving):
     output = Output("9", "images", 0, "a.mp4", "", "output", animated=True)
     for _ in range(2):
-        results._store(*saving, output, io.BytesIO(FILM))
+        results._store(*saving, output, io.BytesIO(FILM), None)
     assert Image.objects.get().source_name == "a.mp4"
 
 
@@ -192,8 +205,8 @@ def test_a_bad_output_fails_the_job_with_its_reason(saving, monkeypatch):
         {"node": "9", "kind": "text", "index": 0, "text": "well"},
     ]
 
-    def take(job, attempt, output):
-        results._store(job, attempt, output, io.BytesIO(bad.SVG))
+    def take(job, attempt, output, stack):
+        results._store(job, attempt, output, io.BytesIO(bad.SVG), stack)
 
     monkeypatch.setattr(results, "_take", take)
     results.collect(job, attempt)

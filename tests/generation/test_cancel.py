@@ -85,7 +85,10 @@ def test_nobody_cancels_anothers(as_bob, alice):
 def test_a_bridge_is_woken_only_after_the_wish_is_written(alice, monkeypatch):
     job = make.job(alice, status="running")
     seen = []
-    wake = lambda: seen.append(fresh(job).cancel_requested)  # noqa: E731
+
+    def wake(*, cancelled):
+        seen.append(cancelled and fresh(job).cancel_requested)
+
     monkeypatch.setattr("generation.models.job.wake", wake)
     job.cancel()
     assert seen == [True]

@@ -50,6 +50,7 @@ def test_a_job_that_is_tried_again_is_told_anew(alice):
     end(job, "failed")
     notices.mark_read(alice.pk)
     job.retry()
+    assert titles(alice) == []
     end(job)
     assert titles(alice) == ["“Test card” is done"]
     assert notices.unread(alice.pk) == 1
