@@ -16,8 +16,9 @@ from accounts.paging import newest_first
 from gallery.api import ImageOut, image_out
 from gallery.models import Image
 from generation import offers, remake
-from generation.models import Job, Version
+from generation.models import Job, Version, Workflow
 from generation.models.job import Priority
+from generation.models.workflow import kept_versions
 from generation.remake import CannotRun
 from generation.schema import json_schema
 from generation.submit import MAX_COUNT, again, submit
@@ -237,11 +238,11 @@ def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
 
 
 def _template(request: HttpRequest, slug: str) -> Version:
-    usable = Version.objects.current_for(person(request))
-    found = usable.filter(workflow__slug=slug).first()
-    if found is None:
+    usable = Workflow.objects.visible_to(person(request)).filter(slug=slug)
+    current = usable.order_by().values_list("current", flat=True).first()
+    if current is None:
         raise NotFound
-    return found
+    return kept_versions.get(current)
 
 
 def template_out(version: Version) -> TemplateOut:

@@ -28,6 +28,7 @@ from generation.keeping import UsedInputs
 from generation.models.job import Attempt, Job
 from generation.models.server import kept_servers
 from generation.models.workflow import kept_versions
+from lifeos import garbage
 
 log = logging.getLogger(__name__)
 
@@ -176,4 +177,5 @@ def index_pictures() -> None:
 @on_startup()  # type: ignore[untyped-decorator]
 def after_start() -> None:
     """What the last process left: its tasks died with it."""
+    garbage.spare_what_is_loaded()
     ask_again(at_once=True)

@@ -14,10 +14,10 @@ django_application = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
-from django.urls import path  # noqa: E402
+from django.urls import get_resolver, path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
-from lifeos import pressure  # noqa: E402
+from lifeos import garbage, pressure  # noqa: E402
 from lifeos.longpoll import LongPoll  # noqa: E402
 from lifeos.metrics.http import count_sockets  # noqa: E402
 from lifeos.origin import SameOrigin  # noqa: E402
@@ -38,3 +38,7 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+# Loads all views now instead of with the first request.
+get_resolver().url_patterns  # noqa: B018
+garbage.spare_what_is_loaded()

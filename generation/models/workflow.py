@@ -13,6 +13,8 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -233,3 +235,9 @@ class Version(models.Model):
 
 # A job's version never changes; what its template is called may, a second late.
 kept_versions = KeptRows(_with_workflow, seconds=1.0)
+
+
+@receiver([post_save, post_delete], sender=Workflow)
+@receiver([post_save, post_delete], sender=Version)
+def _look_again(**_: object) -> None:
+    kept_versions.forget()

@@ -13,12 +13,14 @@ from generation import events
 from generation.bootstrap import keep_servers
 from generation.border import in_thread
 from generation.bridge import Bridge
+from lifeos import garbage
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
+        garbage.spare_what_is_loaded()
         asyncio.run(self._run())
 
     async def _run(self) -> None:
