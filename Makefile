@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run scale test lint types check unit browser faults deploy docs bench audit format clean
+.PHONY: run scale test lint types check unit browser faults deploy docs images bench audit format clean
 
 run: .venv/installed
 	@$(BIN)/python manage.py setup
@@ -47,6 +47,10 @@ deploy: .venv/installed-dev
 # The documents as web pages: build/docs/index.html.
 docs: .venv/installed-docs
 	$(BIN)/python docs/build.py
+
+# The pictures in them, of the pages as they are.
+images: .venv/installed-dev
+	LIFEOS_DOCS_IMAGES=1 $(BIN)/python -m pytest -q tests/browser/test_documents.py
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
