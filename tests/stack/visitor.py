@@ -165,6 +165,8 @@ class Page:
                 message = json.loads(socket.recv(timeout=0.2))
             except TimeoutError:
                 continue
+            if "job" not in message:
+                continue  # the bell's, which is of no job
             job, sequence = message["job"], message["sequence"]
             if seen.get(job, -1) >= sequence:
                 self.wrong.append(f"{job}: {sequence} after {seen[job]}")
