@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -180,10 +179,8 @@ class ScaledOut(Deployment):
         super()._up()
 
     def _start_ours(self):
-        daphne = shutil.which("daphne", path=str(Path(sys.executable).parent))
         for name, port in zip(self.webs, self.ports, strict=True):
-            words = ["-b", "127.0.0.1", "-p", str(port), "--verbosity", "0"]
-            self._spawn(name, [daphne, *words, "lifeos.asgi:application"])
+            self._spawn(name, self._command("web", "--port", str(port)))
         for name in self.bridges:
             self._spawn(name, self._command("bridge"))
         for name in self.consumers:
