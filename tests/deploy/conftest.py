@@ -36,9 +36,11 @@ class BehindNginx(Embedded):
     def __init__(self, folder, **options):
         super().__init__(folder, **options)
         self.port_behind = self.port
-        comfyui = self.simulators[0].port
         self.nginx = site(
-            self.folder / "nginx", lifeos=self.port, comfyui=comfyui, data=self.data
+            self.folder / "nginx",
+            lifeos=[f"127.0.0.1:{self.port}"],
+            comfyui=f"127.0.0.1:{self.simulators[0].port}",
+            data=self.data,
         )
         self.direct, self.url = self.url, self.nginx.url
         self.env |= {
@@ -64,9 +66,7 @@ class BehindNginx(Embedded):
     def more_web(self, name, *options):
         """Another web process of the same installation; its port."""
         port = free_port()
-        daphne = str(Path(sys.executable).parent / "daphne")
-        words = ["-b", "127.0.0.1", "-p", str(port), "--verbosity", "0", *options]
-        self._spawn(name, [daphne, *words, "lifeos.asgi:application"])
+        self._spawn(name, self._command("web", "--port", str(port), *options))
         return port
 
     def __exit__(self, *exc):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import http.server
+import ipaddress
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.stack.process import ROOT, Process, free_port, listens, until
+from tests.stack.process import HERE, ROOT, Process, free_port, listens, until
 from tests.stack.services import program
 
 FILES = ROOT / "deploy" / "network" / "nginx"
@@ -47,12 +48,16 @@ def swap(text, changes):
     return text
 
 
-def certificate(folder):
-    """A certificate for localhost that signs itself; (certificate, key) as paths."""
+def certificate(folder, address="127.0.0.1"):
+    """A certificate for localhost that signs itself; (certificate, key) as paths.
+
+    It is good for `address` as well.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    numeric = x509.IPAddress(ipaddress.ip_address(address))
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), numeric])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -84,8 +89,8 @@ class Nginx:
     `files` maps names under the folder to contents.
     """
 
-    def __init__(self, folder, files):
-        self.folder = Path(folder)
+    def __init__(self, folder, files, machine=HERE):
+        self.folder, self.address = Path(folder), machine.address
         for name, content in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +100,8 @@ class Nginx:
         main.write_text(MAIN.format(folder=self.folder, user=user))
         nginx = program("nginx", "nginx-light", "/usr/sbin/nginx")
         self.command = [nginx, "-p", str(self.folder), "-c", str(main)]
-        self.process = Process("nginx", self.command, dict(os.environ), self.folder)
+        env = dict(os.environ)
+        self.process = Process("nginx", self.command, env, self.folder, machine)
 
     def test(self):
         """`nginx -t`: what it says if the files are wrong, or nothing."""
@@ -107,48 +113,50 @@ class Nginx:
 
     def start(self, port):
         self.process.start()
-        until(lambda: listens(port), "nginx")
+        until(lambda: listens(port, self.address), "nginx")
 
     def stop(self):
         self.process.stop()
 
 
-def site(folder, *, lifeos, comfyui, data, changes=None):
-    """deploy/network/nginx/lifeos.conf on a free port, in front of these ports.
+def site(folder, *, lifeos, comfyui, data, changes=None, machine=HERE):
+    """deploy/network/nginx/lifeos.conf on a free port, in front of these addresses.
 
-    `changes` swaps words in the shared files. Returns (nginx, address).
+    `lifeos` has one for each web process. `changes` swaps words in the shared files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    pem, key = certificate(folder)
+    pem, key = certificate(folder, machine.address)
     port, plain = free_port(), free_port()
+    name = "localhost" if machine is HERE else machine.address
+    webs = "".join(f"server {one} max_fails=1 fail_timeout=2s;" for one in lifeos)
     files = {
         "conf.d/lifeos.conf": swap(
             (FILES / "lifeos.conf").read_text(),
             {
-                "server 127.0.0.1:8000": f"server 127.0.0.1:{lifeos}",
-                "server 192.168.1.100:8188": f"server 127.0.0.1:{comfyui}",
-                "listen 80;": f"listen 127.0.0.1:{plain};",
+                "server 127.0.0.1:8000 max_fails=1 fail_timeout=2s;": webs,
+                "server 192.168.1.100:8188": f"server {comfyui}",
+                "listen 80;": f"listen {machine.address}:{plain};",
                 "listen [::]:80;": "",
-                "listen 443 ssl http2;": f"listen 127.0.0.1:{port} ssl http2;",
+                "listen 443 ssl http2;": f"listen {machine.address}:{port} ssl http2;",
                 "listen [::]:443 ssl http2;": "",
-                "lifeos.example.org$request_uri": f"localhost:{port}$request_uri",
+                "lifeos.example.org$request_uri": f"{name}:{port}$request_uri",
                 "/etc/letsencrypt/live/lifeos.example.org/fullchain.pem": str(pem),
                 "/etc/letsencrypt/live/lifeos.example.org/privkey.pem": str(key),
-                "server_name lifeos.example.org": "server_name localhost",
+                "server_name lifeos.example.org": f"server_name {name}",
                 "/var/log/nginx/lifeos.log": str(folder / "lifeos.log"),
             },
         )
     }
     for path in (FILES / "shared").glob("*.conf"):
         text = path.read_text().replace("/var/lib/lifeos", str(data))
-        for (name, old), new in (changes or {}).items():
-            if name == path.name:
+        for (changed, old), new in (changes or {}).items():
+            if changed == path.name:
                 text = swap(text, {old: new})
         files[f"lifeos/{path.name}"] = text
-    nginx = Nginx(folder, files)
+    nginx = Nginx(folder, files, machine)
     nginx.certificate, nginx.port, nginx.plain = pem, port, plain
-    nginx.url = f"https://localhost:{port}"
+    nginx.url = f"https://{name}:{port}"
     return nginx
 
 

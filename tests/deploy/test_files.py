@@ -49,7 +49,7 @@ def run(*command, **options):
 
 
 def test_nginx_takes_the_site_of_lifeos(tmp_path):
-    nginx = site(tmp_path, lifeos=1, comfyui=2, data=tmp_path)
+    nginx = site(tmp_path, lifeos=["127.0.0.1:1"], comfyui="127.0.0.1:2", data=tmp_path)
     assert nginx.test() == ""
 
 

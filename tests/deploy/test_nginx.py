@@ -282,9 +282,8 @@ def witnessed(tmp_path, monkeypatch):
     witness = Witness()
     (tmp_path / "files" / "a").mkdir(parents=True)
     (tmp_path / "files" / "a" / "picture.png").write_bytes(png(1000))
-    nginx = site(
-        tmp_path / "nginx", lifeos=witness.port, comfyui=witness.port, data=tmp_path
-    )
+    there = f"127.0.0.1:{witness.port}"
+    nginx = site(tmp_path / "nginx", lifeos=[there], comfyui=there, data=tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(nginx.certificate))
     nginx.start(nginx.port)
     with httpx.Client(base_url=nginx.url) as client:
@@ -326,7 +325,11 @@ def test_an_idle_socket_is_kept_by_our_pings_only(behind, tmp_path):
         port = behind.more_web(f"web-ping-{ping}", "--ping-interval", ping)
         until(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz"), "web")  # noqa: B023
         nginx = site(
-            tmp_path / ping, lifeos=port, comfyui=1, data=tmp_path, changes=shortened
+            tmp_path / ping,
+            lifeos=[f"127.0.0.1:{port}"],
+            comfyui="127.0.0.1:1",
+            data=tmp_path,
+            changes=shortened,
         )
         nginx.start(nginx.port)
         try:

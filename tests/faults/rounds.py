@@ -46,7 +46,7 @@ class Round:
                     return job["id"]
             return None
 
-        return until(running, "a job runs")
+        return until(running, "a job runs", every=0.1)
 
     def is_over(self):
         """The fault has ended: from here on counts how long it takes to recover."""

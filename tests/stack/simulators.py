@@ -8,26 +8,27 @@ import sys
 import httpx
 
 from tests.stack.gate import Gate
-from tests.stack.process import Process, free_port, until
+from tests.stack.process import HERE, Process, free_port, until
 
 
 class Simulator:
     """A process with `manage.py simulator`; Life-OS knows it by its gate's address."""
 
-    def __init__(self, name, *, speed=1.0, options=(), gated=True):
+    def __init__(self, name, *, speed=1.0, options=(), gated=True, machine=HERE):
         self.name, self.speed, self.options = name, speed, list(options)
         self.port = free_port()
         self.gate = Gate(self.port) if gated else None
-        self.url = f"http://127.0.0.1:{self.gate.port if gated else self.port}"
-        self.direct = f"http://127.0.0.1:{self.port}"
+        self.machine = machine
+        self.direct = f"http://{machine.address}:{self.port}"
+        self.url = f"http://127.0.0.1:{self.gate.port}" if gated else self.direct
 
     def start(self, folder):
-        words = ["--port", self.port, "--speed", self.speed, *self.options]
-        words += ["--data", folder / self.name]
+        words = ["--host", self.machine.address, "--port", self.port]
+        words += ["--speed", self.speed, "--data", folder / self.name, *self.options]
         command = [sys.executable, "manage.py", "simulator", *map(str, words)]
         env = {**os.environ, "LIFEOS_DATA": str(folder / f"{self.name}-settings")}
         env.pop("DJANGO_SETTINGS_MODULE", None)
-        self.process = Process(self.name, command, env, folder)
+        self.process = Process(self.name, command, env, folder, self.machine)
         self.process.start()
 
     def ready(self):

@@ -88,7 +88,8 @@ class Visitor:
             ended = {i for i in wanted if jobs.get(i, {}).get("status") in ENDED}
             return [jobs[i] for i in job_ids] if ended == wanted else None
 
-        return until(reached, f"{len(wanted)} jobs ended", patience=patience)
+        what = f"{len(wanted)} jobs ended"
+        return until(reached, what, patience=patience, every=0.2)
 
     def jobs(self):
         return self._all("/api/comfyui/jobs")
