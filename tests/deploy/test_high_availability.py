@@ -67,16 +67,7 @@ class HighlyAvailable(Deployment):
             data=self.folder / "web-1",
             machine=machine("front"),
         )
-        self.url = self.nginx.url
-        self.secrets = self.folder / "secrets"
-        self.secrets.mkdir()
-        for name, value in (
-            ("secret_key", secrets.token_urlsafe(50)),
-            ("database_url", self.postgres.url),
-            ("redis_url", self.redis.url),
-            ("s3_key", self.bucket.options["secret_key"]),
-        ):
-            (self.secrets / name).write_text(value)
+        self.url, self.secrets = self.nginx.url, self.folder / "secrets"
 
     def environment(self, name):
         """The file of the set-up, with what is other here put into its places."""
@@ -104,22 +95,30 @@ class HighlyAvailable(Deployment):
         return inherited | here | dict(line.split("=", 1) for line in lines)
 
     def _up(self):
-        self._make_jwt_key()
+        self._make_secrets()
         for service in (self.postgres, self.redis, self.bucket):
             service.start()
         self.postgres.create()
         self.env = self.environment("web-1") | {"LIFEOS_ADMIN_PASSWORD": PASSWORD}
         super()._up()
 
-    def _make_jwt_key(self):
-        """The same on every machine, made as Life-OS makes its own."""
+    def _make_secrets(self):
+        """The same on every machine; the JWT's key made as Life-OS makes its own."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        (self.secrets / "jwt_key").write_bytes(pem)
+        self.secrets.mkdir()
+        for name, value in (
+            ("secret_key", secrets.token_urlsafe(50)),
+            ("jwt_key", pem.decode()),
+            ("database_url", self.postgres.url),
+            ("redis_url", self.redis.url),
+            ("s3_key", self.bucket.options["secret_key"]),
+        ):
+            (self.secrets / name).write_text(value)
 
     def _start_ours(self):
         shutil.copytree(self.folder / "web-1" / "static", self.folder / "web-2/static")
