@@ -82,7 +82,7 @@ def test_a_newcomer_gets_a_picture(tmp_path, bare):
         )
     try:
         password = until(
-            lambda: printed(said, running), "a password", patience=600, every=0.2
+            lambda: printed(said, running), "a password", patience=1200, every=0.2
         )
         walk.did(f"`{' '.join(command)}` has printed the password")
         until(lambda: httpx.get(address), "it serves", every=0.2)
