@@ -27,7 +27,7 @@ from tests.deploy.proxies import site, swap
 from tests.faults.rounds import Round
 from tests.stack import PASSWORD, Missing, Simulator
 from tests.stack.deployments import Deployment
-from tests.stack.machines import Network
+from tests.stack.machines import Forbidden, Network
 from tests.stack.process import ROOT, Process, until
 from tests.stack.services import Bucket, Postgres, Redis
 from tests.stack.visitor import Page
@@ -209,6 +209,8 @@ def stack(tmp_path_factory):
             deployment = HighlyAvailable(folder, up.enter_context(Network()))
         except Missing as exc:
             lacking(str(exc))
+        except Forbidden as exc:
+            pytest.skip(str(exc))
         patch.setenv("SSL_CERT_FILE", str(deployment.nginx.certificate))
         yield up.enter_context(deployment)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 
-from tests.stack.process import Machine, Missing
+from tests.stack.process import Machine
 from tests.stack.services import program
 
 # States of a bridge's port.
 DISABLED, FORWARDING = "0", "3"
+
+
+class Forbidden(Exception):
+    """The kernel gives this user no networks, and no package would change that."""
 
 
 class Network:
@@ -62,12 +66,12 @@ class Network:
         return machine
 
     def run(self, *words):
-        """Raises Missing where namespaces are not permitted."""
+        """Raises Forbidden where namespaces are not permitted."""
         command = [self._ip, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             why = f"ip {' '.join(words)}: {done.stderr.strip()}"
-            raise Missing(f"no network namespaces here (as root only): {why}")
+            raise Forbidden(f"no network namespaces here (as root only): {why}")
 
     def _quietly(self, *words):
         subprocess.run([self._ip, *words], capture_output=True, check=False)
