@@ -67,6 +67,16 @@
     location.reload();
   });
 
+  // A page that the browser kept for "back": htmx closed its socket when it was left, or
+  // no browser would keep it. A new element has a new one.
+  addEventListener("pageshow", (event) => {
+    const old = document.querySelector("[hx-ws\\:connect]");
+    if (!event.persisted || !old) return;
+    const fresh = old.cloneNode();
+    old.replaceWith(fresh);
+    htmx.process(fresh);
+  });
+
   // Elapsed seconds run on between two messages.
   function tick() {
     for (const time of document.querySelectorAll("time[data-since]")) {

@@ -12,6 +12,8 @@ from tests.stack import Embedded
 
 # A machine that does other things as well takes its time.
 expect.set_options(timeout=15_000)
+# Playwright's own wish; without it pages are kept for "back", as elsewhere.
+FORGETFUL = "--disable-back-forward-cache"
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -27,6 +29,19 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def kept_page(chromium, stack):
+    """A page of a browser that keeps pages for "back". No page is loaded by going
+    back then: wait for its "commit" alone.
+    """
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    browser = chromium.browser_type.launch(
+        executable_path=path, args=ARGS, ignore_default_args=[FORGETFUL]
+    )
+    yield browser.new_context(base_url=stack.url).new_page()
+    browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,9 @@ window.hide = (yes) => {
   document.dispatchEvent(new Event("visibilitychange"));
 };
 """
+# htmx keeps a connection's socket with the element that asks for it.
+CONNECTED = """() => document.querySelector("[hx-ws\\\\:connect]")
+    ._htmx?.ws?.connection?.socket?.readyState === WebSocket.OPEN"""
 
 
 @pytest.fixture
@@ -71,6 +74,28 @@ def test_who_looks_is_not_disturbed(page, stack):
     page.click("text=Mark all as read")
     page.wait_for_function(
         "() => document.querySelector('#bell').dataset.unread === '0'"
+    )
+
+
+def test_it_rings_in_the_gallery_too_and_after_back(kept_page, stack):
+    page = kept_page
+    sign_in(page)
+    page.goto("/gallery/")
+    page.evaluate("window.same = true")
+    rings(page, stack)
+    page.goto("/jobs/")
+    page.go_back(wait_until="commit")
+    # The browser has kept the page: it was not loaded anew.
+    assert page.evaluate("window.same")
+    rings(page, stack)
+
+
+def rings(page, stack):
+    page.wait_for_function(CONNECTED)
+    before = int(page.get_attribute("#bell", "data-unread"))
+    finish_a_job(stack)
+    page.wait_for_function(
+        "before => +document.querySelector('#bell').dataset.unread > before", arg=before
     )
 
 
