@@ -37,6 +37,8 @@ class Some:
 Expression = Labels | Neither | Every | Some
 EVERYTHING = Labels((doc.ALL,))
 NOTHING = Labels((doc.NOTHING,))
+# A sign that is in no word.
+STRETCH = "#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,19 @@ class Compiled:
         return Compiled(Every(parts), self.low, self.high)
 
     def for_postgres(self, owner: int) -> str:
-        return _tsquery(self.expression, owner)
+        return _tsquery(self.expression, str(owner))
+
+    def by_time(self, owner: int) -> str:
+        """For the index that has no positions: all that match, and maybe more.
+
+        Before each word is a STRETCH, for the number of a stretch of time.
+        """
+        return _tsquery(_loose(self.expression), f"{STRETCH}{owner}")
+
+    @property
+    def is_exact(self) -> bool:
+        """No more than what matches is found by `by_time`."""
+        return _loose(self.expression) == self.expression
 
     def for_sqlite(self, owner: int) -> str:
         return _fts5(self.expression, owner)
@@ -142,20 +156,35 @@ def _number(letter: str, low: int, high: int) -> Expression:
     return _any(letter + word for word in words.range_words(low, high))
 
 
-def _tsquery(node: Expression, owner: int) -> str:
+def _tsquery(node: Expression, before: str) -> str:
+    """`before` stands before each word: the owner's number."""
     match node:
         case Labels(labels, is_open):
-            parts = [f"'{owner}{label}'" for label in labels]
+            parts = [f"'{before}{label}'" for label in labels]
             if is_open:
                 parts[-1] += ":*"
             return parts[0] if len(parts) == 1 else f"({' <-> '.join(parts)})"
         case Neither(part):
             # Beside a word that all have: an index finds what is there, no gaps.
-            return f"('{owner}{doc.ALL}' & !{_tsquery(part, owner)})"
+            return f"('{before}{doc.ALL}' & !{_tsquery(part, before)})"
         case Every(some):
-            return f"({' & '.join(_tsquery(part, owner) for part in some)})"
+            return f"({' & '.join(_tsquery(part, before) for part in some)})"
         case Some(some):
-            return f"({' | '.join(_tsquery(part, owner) for part in some)})"
+            return f"({' | '.join(_tsquery(part, before) for part in some)})"
+
+
+def _loose(node: Expression) -> Expression:
+    """Without the order of words: it matches whatever the expression matches."""
+    match node:
+        case Labels((*first, last), is_open) if first:
+            return Every((*(Labels((n,)) for n in first), Labels((last,), is_open)))
+        case Neither(part):
+            return node if _loose(part) == part else EVERYTHING
+        case Every(some):
+            return Every(tuple(map(_loose, some)))
+        case Some(some):
+            return Some(tuple(map(_loose, some)))
+    return node
 
 
 def _fts5(node: Expression, owner: int) -> str:

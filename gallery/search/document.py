@@ -29,6 +29,8 @@ MAX_WORDS, MAX_REPEATS = 6000, 200
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 TIE_BITS = 12
+# The places of a stretch of 25 days differ in these bits only.
+STRETCH_BITS = TIE_BITS + 41
 
 
 def place(created: datetime, image_id: UUID) -> int:

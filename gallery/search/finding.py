@@ -22,7 +22,7 @@ from gallery.search.compiling import Compiled, compiled
 from gallery.search.guard import TooSlow, limited
 from gallery.search.language import Parsed, Problem
 from gallery.search.parsing import parse
-from gallery.search.walking import NEAR, NEAR_OF_MANY, Walk
+from gallery.search.walking import NEAR, Walk
 
 ORDERS = {"newest": "Newest", "oldest": "Oldest", "rating": "Best rated"}
 NEWEST, OLDEST, RATING = ORDERS
@@ -129,7 +129,6 @@ class Found:
                 compiled=self.compiled.and_rating(stars),
                 after=key.place if key and stars == key.stars else None,
                 stars=stars,
-                near=NEAR_OF_MANY,
             )
             for stars in STARS
             if key is None or stars <= key.stars

@@ -44,7 +44,12 @@ def _postgres(seconds: float) -> Iterator[None]:
             cursor.execute("SHOW statement_timeout")
             before = cursor.fetchone()[0]
             limit = [f"{int(seconds * 1000)}"]
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", limit)
+            # Compiling a statement takes longer than any page of a search does.
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true),"
+                " set_config('jit', 'off', true)",
+                limit,
+            )
             yield
             # In a transaction that goes on, the limit was for this alone.
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])

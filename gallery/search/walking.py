@@ -1,25 +1,24 @@
 """The statement that reads matches in the order of age, for either database.
 
 FTS5 keeps its lists in this order: it gives the next match whenever it is asked. A GIN
-index of PostgreSQL does not, and its planner believes that matches are spread evenly:
-for a word that was used a lot, long ago, it would walk through everything since. So
-the newest pictures are looked through first, a bounded number, which is all for
-whatever is frequent; only when these are too few the index is asked, month by month.
+index of PostgreSQL gives all that match, in no order. So the newest pictures are looked
+through first, a bounded number, which is enough for whatever is frequent; when these
+are too few the index is asked, one stretch of time after the other. It keeps each word
+once for each stretch: a stretch without the word costs next to nothing, and no list is
+longer than a stretch has pictures.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
-
-from gallery.search import document, schema
-from gallery.search.compiling import Compiled
+from gallery.search import schema
+from gallery.search.compiling import STRETCH, Compiled
+from gallery.search.document import STRETCH_BITS
 
 # Pictures that are looked through before the index is asked.
-NEAR, NEAR_OF_MANY = 8000, 4000
+NEAR = 2000
 EDGE = 2**63 - 1
 ENTRY = "gallery_searchentry"
 
@@ -64,10 +63,16 @@ class Walk:
         order, end = ("ASC", EDGE) if self.oldest_first else ("DESC", -EDGE)
         nearer, farther = ("<=", ">") if self.oldest_first else (">=", "<")
         within = "place >= %(low)s AND place < %(high)s"
+        start = f"number << {STRETCH_BITS}"
+        if self.oldest_first:
+            after = f"place > (({start}) | {2**STRETCH_BITS - 1})"
+        else:
+            after = f"place < ({start})"
+        exactly = "" if self.compiled.is_exact else "AND words @@ %(words)s::tsquery"
         # "OFFSET 0": in the order of age, not by the index of the words.
         # "+ 0": by no index but that of the words.
         sql = f"""
-            WITH edge AS MATERIALIZED (
+            WITH RECURSIVE edge AS MATERIALIZED (
               SELECT coalesce((
                 SELECT place FROM {ENTRY} WHERE owner_id = %(owner)s AND {within}
                 ORDER BY place {order} OFFSET {self.near} LIMIT 1), {end}) AS place
@@ -78,33 +83,39 @@ class Walk:
                 AND place {nearer} (SELECT place FROM edge)
                 ORDER BY place {order} OFFSET 0
               ) newest WHERE words @@ %(words)s::tsquery LIMIT %(limit)s
+            ), stretch AS (
+              (SELECT place >> {STRETCH_BITS} AS number FROM {ENTRY}
+              WHERE owner_id = %(owner)s AND {within}
+              AND place {farther} (SELECT place FROM edge)
+              ORDER BY place {order} LIMIT 1)
+              UNION ALL
+              SELECT (
+                SELECT place >> {STRETCH_BITS} FROM {ENTRY}
+                WHERE owner_id = %(owner)s AND {within} AND {after}
+                ORDER BY place {order} LIMIT 1
+              ) FROM stretch WHERE number IS NOT NULL
             )
             SELECT {self.stars} AS stars, place, image FROM near
             UNION ALL
-            SELECT {self.stars} AS stars, far.place, far.image FROM (
-              SELECT value FROM gallery_facet
-              WHERE owner_id = %(owner)s AND kind = 'month' AND count > 0
-              AND value >= %(first)s AND value <= %(last)s
-              ORDER BY value {order}
-            ) month CROSS JOIN LATERAL (
+            SELECT {self.stars} AS stars, far.place, far.image
+            FROM stretch CROSS JOIN LATERAL (
               SELECT place, image FROM {ENTRY}
-              WHERE words @@ (%(words)s::tsquery
-                && (%(label)s || replace(month.value, '-', ''))::tsquery)
+              WHERE gallery_words_by_time(words, place)
+              @@ replace(%(by_time)s, '{STRETCH}', number || ':')::tsquery {exactly}
               AND place + 0 >= %(low)s AND place + 0 < %(high)s
               AND place + 0 {farther} (SELECT place FROM edge)
               ORDER BY place + 0 {order} LIMIT %(limit)s
-            ) far WHERE (SELECT count(*) FROM near) < %(limit)s
+            ) far
+            WHERE number IS NOT NULL AND (SELECT count(*) FROM near) < %(limit)s
             LIMIT %(limit)s"""
         low, high = self.bounds
         values: dict[str, Any] = {
             "owner": self.owner,
             "words": self.compiled.for_postgres(self.owner),
-            "label": f"{self.owner}{document.DATE}",
+            "by_time": self.compiled.by_time(self.owner),
             "limit": self.limit,
             "low": low,
             "high": high,
-            "first": _month(low),
-            "last": _month(high),
         }
         return _by_position(sql, values)
 
@@ -119,12 +130,3 @@ def _by_position(sql: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
         order.append(values[name])
         text += f"%s{rest}"
     return text, order
-
-
-def _month(place: int) -> str:
-    """The month in which a place is, as facets name it."""
-    if abs(place) == EDGE:
-        return "0000" if place < 0 else "9999"
-    micros = timedelta(microseconds=place >> document.TIE_BITS)
-    day = timezone.localtime(document.EPOCH + micros).date()
-    return f"{day:%Y-%m}"

@@ -40,7 +40,6 @@ def _today(monkeypatch):
     monkeypatch.setattr(finding.timezone, "localdate", lambda: NOW.date())
     # So that a small corpus has pictures on both sides of it.
     monkeypatch.setattr(finding, "NEAR", 9)
-    monkeypatch.setattr(finding, "NEAR_OF_MANY", 4)
 
 
 def texts(found, limit=200):
