@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -51,6 +51,8 @@ def stripped(request: HttpRequest, image: Image) -> HttpResponseBase:
     try:
         with image.file.storage.open(str(image.file.name), "rb") as file:
             made = stripping.stripped(file, image.mime_type)
+    except FileNotFoundError as exc:
+        raise Http404("The file is gone.") from exc
     except stripping.CannotStrip as exc:
         return HttpResponse(str(exc), status=422, content_type="text/plain")
     return passed_on(request, made, mime_type=image.mime_type, filename=image.name)

@@ -13,12 +13,14 @@ from accounts.notice_api import router as notices
 from accounts.paging import BadCursor
 from accounts.rates import TooFast
 from gallery.api import router as gallery
+from gallery.storage_s3 import StorageAway
 from generation.api import remakes
 from generation.api import router as generation
 from generation.api_own import router as own
 from generation.hooks.api import router as webhooks
 from generation.submit import Invalid
 from generation.usage import TooMany
+from lifeos.away import RETRY_AFTER, SENTENCE
 from lifeos.openapi import DocumentedApi
 
 api = DocumentedApi(
@@ -63,6 +65,13 @@ def too_many(request: HttpRequest, exc: TooMany) -> HttpResponse:
 def too_fast(request: HttpRequest, exc: TooFast) -> HttpResponse:
     response = _answer(request, 429, str(exc))
     response["Retry-After"] = str(exc.rate.reset)
+    return response
+
+
+@api.exception_handler(StorageAway)
+def away(request: HttpRequest, exc: StorageAway) -> HttpResponse:
+    response = _answer(request, 503, SENTENCE)
+    response["Retry-After"] = RETRY_AFTER
     return response
 
 

@@ -128,3 +128,5 @@ def _of_a_file(answers: dict[Any, Any], answer: dict[str, Any]) -> None:
     )
     answers.setdefault(304, {"description": "It has not changed"})
     answers.setdefault(416, {"description": "There is no such part"})
+    away = _problem("The bucket that has it does not answer.") | {"headers": RETRY}
+    answers.setdefault(503, away)

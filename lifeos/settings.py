@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "accounts.middleware.LastSeenMiddleware",
     "accounts.middleware.ImpersonationMiddleware",
     "accounts.rates.RateHeaders",
+    "lifeos.away.AwayMiddleware",
 ]
 ROOT_URLCONF = "lifeos.urls"
 ASGI_APPLICATION = "lifeos.asgi.application"

@@ -26,6 +26,7 @@ from django.http.response import HttpResponseBase
 
 from gallery.files.reading import CHUNK
 from gallery.storage import signed_url
+from gallery.storage_s3 import StorageAway
 
 RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 # What a browser shows without running anything in it. SVG is not here: it runs.
@@ -71,7 +72,8 @@ def serve(
     """A stored file for whoever may see it: the caller has checked that.
 
     With ETag and one range. Content never changes under an address, so browsers keep
-    it for a year. Raises Http404 where the file is gone.
+    it for a year. Raises Http404 where the file is gone, StorageAway where nobody
+    knows.
     """
     wanted = _Wanted(mime_type, filename, f'"{etag}"', inline)
     if _is_known(request, wanted.tag):
@@ -184,6 +186,8 @@ def _streamed(request: HttpRequest, file: FieldFile) -> HttpResponseBase:
         start, end = wanted if isinstance(wanted, tuple) else (0, size - 1)
         status = 206 if wanted else 200
         answer = _answer(request, file, (start, end - start + 1), status)
+    except StorageAway:
+        raise
     except OSError as exc:
         raise Http404("The file is gone.") from exc
     answer["Content-Length"] = str(end - start + 1)

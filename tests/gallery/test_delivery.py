@@ -14,10 +14,12 @@ import httpx
 import pytest
 from django.core.cache import cache
 from django.template import Context, Template
+from django.urls import reverse
 from PIL import Image as Pillow
 
 from gallery import storage
 from gallery.files import variants
+from gallery.models import ShareItem, ShareLink
 from tests import make
 from tests.gallery import bad
 from tests.gallery.test_downloads import taken  # noqa: F401
@@ -179,6 +181,41 @@ def test_strangers_get_no_signed_address(alice, as_bob, bucket):
     image = make.image(alice)
     storage.homes().local.delete(image.file.name)
     assert as_bob.get(f"/gallery/{image.pk}/file/").status_code == 404
+
+
+WAYS = {
+    "original": "/gallery/{0}/file/",
+    "stripped": "/gallery/{0}/file/?metadata=strip",
+    "thumbnail": "/gallery/{0}/thumbnail/small/",
+    "wide thumbnail": "/gallery/{0}/thumbnail/640/",
+    "API": "/api/gallery/images/{0}/file",
+    "API's thumbnail": "/api/gallery/images/{0}/thumbnail",
+    "shared": "{1}{0}/file/",
+    "shared thumbnail": "{1}{0}/small/",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_bucket_that_is_away_is_503_not_404(way, alice, as_alice, bucket, settings):
+    settings.LIFEOS_S3_DIRECT = False
+    image = make.image(alice)
+    link = ShareLink.objects.create(owner=alice)
+    ShareItem.objects.create(link=link, image=image, position=1)
+    for name in (image.file.name, image.thumb_small.name, image.thumb_large.name):
+        storage.homes().local.delete(name)
+    shared = reverse("shared:link", args=[link.token])
+    response = as_alice.get(WAYS[way].format(image.pk, shared))
+    assert response.status_code == 503
+    assert response["Retry-After"] == "30"
+    assert "does not answer at the moment" in response.content.decode()
+    assert "max-age" not in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("query", ["", "?metadata=strip"])
+def test_a_file_that_is_nowhere_is_404(query, alice, as_alice):
+    image = make.image(alice)
+    image.file.storage.delete(image.file.name)
+    assert as_alice.get(f"/gallery/{image.pk}/file/{query}").status_code == 404
 
 
 # Thumbnails -----------------------------------------------------------------------
