@@ -48,11 +48,24 @@ class Tile:
         return self.image.stack if self.count > 1 else None
 
     @property
+    def alt(self) -> str:
+        said = _short(self.image.prompt, 120) or self.image.workflow_title
+        return said or self.image.get_media_display()
+
+    @property
+    def caption(self) -> str:
+        return _short(self.image.prompt, 80) or self.image.workflow_title
+
+    @property
     def sizes(self) -> str:
         """How wide it is shown, so that the browser takes the right thumbnail."""
         ratio = self.image.width / max(1, self.image.height)
         wide, narrow = DENSITIES[self.density]
         return f"(max-width: 52rem) {narrow * ratio:.1f}rem, {wide * ratio:.1f}rem"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.text("TZ", "UTC")
 USE_TZ = True
+# There is one language; looking for another is a tenth of a gallery page's time.
+USE_I18N = False
 
 # People --------------------------------------------------------------------------
 
