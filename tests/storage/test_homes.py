@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -252,3 +254,16 @@ def test_a_public_host_is_signed_for(bucket):
     parts = urlsplit(home.signed_url(NAME))
     assert (parts.scheme, parts.netloc) == ("https", "files.example.org")
     assert parse_qs(parts.query)["X-Amz-Expires"] == ["7200"]
+
+
+def test_who_has_no_bucket_pays_for_none(tmp_path):
+    code = (
+        "import sys, django; django.setup(); import lifeos.asgi, lifeos.urls;"
+        "sys.exit(' '.join({'boto3', 'botocore'} & set(sys.modules)) or None)"
+    )
+    env = os.environ | {"LIFEOS_DATA": str(tmp_path), "LIFEOS_STORAGE": "local"}
+    env["DJANGO_SETTINGS_MODULE"] = "lifeos.settings"
+    env.pop("AWS_STORAGE_BUCKET_NAME", None)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
