@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from lifeos import env
+from lifeos.lean import without
 
 # Makes ModelAdmin[Image] and the like work outside the type checker, too.
 django_stubs_ext.monkeypatch()
@@ -231,6 +232,10 @@ _consumer = {
     "graceful_signal": "TERM",
     "shutdown_timeout": 15,
 }
+if not REDIS_URL:
+    # It would load a client for each database that it knows: 18 MB.
+    with without("psycopg", "redis"):
+        import huey.storage  # noqa: F401
 HUEY: dict[str, Any] = {
     "name": "lifeos",
     "immediate": False,
