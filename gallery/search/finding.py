@@ -27,6 +27,8 @@ from gallery.search.walking import NEAR, Walk
 ORDERS = {"newest": "Newest", "oldest": "Oldest", "rating": "Best rated"}
 NEWEST, OLDEST, RATING = ORDERS
 STARS = (5, 4, 3, 2, 1, 0)
+# So many matches are sorted by their stars.
+FEW = 500
 # An owner's number that nobody has.
 NOBODY = 0
 
@@ -119,26 +121,49 @@ class Found:
             oldest_first=self.order == OLDEST,
             near=NEAR,
         )
-        if self.order != RATING:
-            return _sql(walk)
-        # One walk for each number of stars, the best first: a database goes through
-        # them in this order, and no further than to the limit.
+        return self._best_rated(walk, key) if self.order == RATING else _sql(walk)
+
+    def _best_rated(self, walk: Walk, key: Key | None) -> tuple[str, list[Any]]:
+        """Few matches are sorted. Of many there is one walk for each number of stars,
+        the best first: a database goes through them in this order, and no further than
+        to the limit.
+        """
+        few, looked_for = _sql(replace(walk, after=None, limit=FEW + 1))
+        best, place = (key.stars, key.place) if key else (STARS[0] + 1, 0)
         walks = [
-            replace(
-                walk,
-                compiled=self.compiled.and_rating(stars),
-                after=key.place if key and stars == key.stars else None,
-                stars=stars,
+            _sql(
+                replace(
+                    walk,
+                    compiled=self.compiled.and_rating(stars),
+                    after=key.place if key and stars == key.stars else None,
+                    stars=stars,
+                )
             )
             for stars in STARS
             if key is None or stars <= key.stars
         ]
-        parts = [_sql(one) for one in walks]
-        union = " UNION ALL ".join(
-            f"SELECT * FROM ({sql}) w{n}" for n, (sql, _) in enumerate(parts)
+        # A limit of none keeps either database from beginning with a walk.
+        most = (
+            f"CASE WHEN (SELECT count(*) FROM few) > {FEW} THEN {walk.limit} ELSE 0 END"
         )
-        values = [value for _, some in parts for value in some]
-        return f"SELECT * FROM ({union}) w LIMIT %s", [*values, limit]
+        many = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT * FROM ({sql}) v LIMIT {most}) w{n}"
+            for n, (sql, _) in enumerate(walks)
+        )
+        sql = f"""
+            WITH few AS MATERIALIZED ({few})
+            SELECT * FROM (
+              SELECT * FROM (
+                SELECT i.rating AS stars, few.place AS place, few.image AS image
+                FROM few JOIN gallery_image i ON i.id = few.image
+                WHERE (SELECT count(*) FROM few) <= {FEW}
+                AND (i.rating < %s OR (i.rating = %s AND few.place < %s))
+                ORDER BY 1 DESC, 2 DESC LIMIT %s
+              ) sorted UNION ALL {many}
+            ) w LIMIT %s"""
+        values = [value for _, some in walks for value in some]
+        limits = [best, best, place, walk.limit]
+        return sql, [*looked_for, *limits, *values, walk.limit]
 
 
 def _sql(walk: Walk) -> tuple[str, list[Any]]:

@@ -82,9 +82,11 @@ def test_the_same_as_plain_python(alice, bob):
     assert seen["some"] > 100
 
 
+@pytest.mark.parametrize("few", [5, 500])
 @pytest.mark.parametrize("order", finding.ORDERS)
 @pytest.mark.parametrize("text", ["", "castle OR rating:>2", "-is:favourite"])
-def test_paging_gives_each_once(alice, order, text):
+def test_paging_gives_each_once(alice, order, text, few, monkeypatch):
+    monkeypatch.setattr(finding, "FEW", few)
     corpus(alice)
     keys = {
         "newest": lambda i: (i.created, i.pk),
