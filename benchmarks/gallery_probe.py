@@ -28,6 +28,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import reverse  # noqa: E402
 
 from accounts import paging  # noqa: E402
 from accounts.models import User  # noqa: E402
@@ -39,6 +40,7 @@ CHUNK = 20_000
 PEOPLE = 12
 ENTRY_COLUMNS = ("image", "owner_id", "place", "words", "facets")
 SPAN = "date:2024-06..2026-12"
+FILTERS = "is:favourite rating:>2 -tag:family"
 # So many pictures have the word that is called rare.
 RARE = 25
 
@@ -77,7 +79,10 @@ def _pages(owner: User) -> dict[str, str]:
         "combined": f"{rows.FREQUENT} is:favourite size:>600 -tag:family {SPAN}",
         "three filters, few have all": "rating:5 is:favourite tag:wallpaper",
         "nothing found": f"{rows.FREQUENT} is:audio",
+        "search, six frequent words together": " ".join(rows.vocabulary()[0][:6]),
+        "a word of the first year, three filters": f"{rows.BYGONE} {FILTERS}",
     }
+    middle = reverse("gallery:image", args=[_at(owner, 0.5).pk])
     found = {
         "first page": "/gallery/",
         "deep page": "/gallery/?cursor=" + deep,
@@ -85,6 +90,12 @@ def _pages(owner: User) -> dict[str, str]:
     }
     for what, text in searches.items():
         found[what] = "/gallery/?" + urlencode({"q": text})
+    found["a word of the first year, best rated"] = "/gallery/?" + urlencode(
+        {"q": rows.BYGONE, "order": "rating"}
+    )
+    found["six frequent words together, best rated"] = "/gallery/?" + urlencode(
+        {"q": " ".join(rows.vocabulary()[0][:6]), "order": "rating"}
+    )
     found["search, a frequent word, deep page"] = "/gallery/?" + urlencode(
         {"q": rows.FREQUENT, "cursor": _search_cursor(owner, 0.3)}
     )
@@ -92,6 +103,12 @@ def _pages(owner: User) -> dict[str, str]:
     found["facets of a search"] = "/gallery/facets/?" + urlencode(
         {"q": f"{rows.FREQUENT} -tag:print"}
     )
+    found["viewer"] = middle
+    found["viewer, in the search of a frequent word"] = f"{middle}?q={rows.FREQUENT}"
+    found["viewer, in the search of a word of the first year"] = (
+        f"{middle}?q={rows.BYGONE}"
+    )
+    found["viewer, similar prompts"] = f"{middle}related/"
     return found
 
 
@@ -194,7 +211,7 @@ def _prepare(postgres: bool) -> None:
     with connection.cursor() as cursor:
         for table in WATCHED:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute("DROP INDEX IF EXISTS search_words")
+        cursor.execute("DROP INDEX IF EXISTS search_words_by_time")
 
 
 def _finish(postgres: bool) -> None:

@@ -97,7 +97,7 @@ def image_row(row: Made) -> tuple[object, ...]:
         *(f"{key}/320.webp", f"{key}/960.webp", PLACEHOLDER, row.id.hex * 2, 1_500_000),
         *(facts.width, facts.height, facts.mime_type, "", facts.prompt),
         *(facts.negative, facts.seed, facts.model, facts.title, facts.favourite),
-        *(facts.rating, facts.notes, facts.created),
+        *(facts.rating, facts.notes, facts.created, True, False, "local"),
     )
 
 
@@ -106,5 +106,5 @@ IMAGE_COLUMNS = (
     *("thumb_small", "thumb_large", "placeholder", "sha256", "bytes"),
     *("width", "height", "mime_type", "source_name", "prompt"),
     *("negative_prompt", "seed", "model", "workflow_title", "favourite"),
-    *("rating", "notes", "created"),
+    *("rating", "notes", "created", "leads", "private", "home"),
 )

@@ -63,12 +63,7 @@ def run(quick: bool) -> Iterator[Row]:
             f"{megabytes(sent.most)} ({megabytes(sent.before)} before),"
             f" {megabytes(sent.bytes / sent.seconds)}/s"
         )
-        # Embedded, bridge and tasks are in the same process: no target for those.
-        if where == "embedded":
-            yield Row(what, where, figure)
-        else:
-            target = f"< {megabytes(TARGET)}"
-            yield Row(what, where, figure, target, sent.most < TARGET)
+        yield Row(what, where, figure, f"< {megabytes(TARGET)}", sent.most < TARGET)
 
 
 def measure(stack: Any, size: int) -> Sent:
