@@ -41,7 +41,7 @@ PEOPLE = 12
 ENTRY_COLUMNS = ("image", "owner_id", "place", "words", "facets")
 SPAN = "date:2024-06..2026-12"
 FILTERS = "is:favourite rating:>2 -tag:family"
-# So many pictures have the word that is called rare.
+# The word that is called rare has so many pictures, or the least of all words.
 RARE = 25
 
 
@@ -70,7 +70,7 @@ def _pages(owner: User) -> dict[str, str]:
     deep = _place_at(owner, 0.3)
     searches = {
         "search, a word of half of the pictures": rows.FREQUENT,
-        "search, a word of 25 pictures": rare,
+        "search, a rare word": rare,
         "search, a word of the first year only": rows.BYGONE,
         "search, a phrase": f'"{rows.FREQUENT} {rows.vocabulary()[0][3]}"',
         "search, the beginning of a word": f"{rows.vocabulary()[0][0]}*",
