@@ -44,10 +44,12 @@ def _postgres(seconds: float) -> Iterator[None]:
             cursor.execute("SHOW statement_timeout")
             before = cursor.fetchone()[0]
             limit = [f"{int(seconds * 1000)}"]
-            # Compiling a statement takes longer than any page of a search does.
+            # Compiling a statement takes longer than any page of a search does, and a
+            # plan for all words and all people is a bad one for most.
             cursor.execute(
                 "SELECT set_config('statement_timeout', %s, true),"
-                " set_config('jit', 'off', true)",
+                " set_config('jit', 'off', true),"
+                " set_config('plan_cache_mode', 'force_custom_plan', true)",
                 limit,
             )
             yield
