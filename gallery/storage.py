@@ -16,13 +16,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from gallery import storage_shared
-from gallery.storage_s3 import Listed, S3Home, StorageAway
+from gallery.storage_base import Listed, StorageAway
+
+if TYPE_CHECKING:
+    from gallery.storage_s3 import S3Home
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -85,6 +88,13 @@ class LocalStorage(FileSystemStorage):
                 return
 
 
+def _bucket(options: Mapping[str, Any]) -> S3Home:
+    # Here: boto takes 20 MB of memory, and most keep their files in a folder.
+    from gallery.storage_s3 import S3Home
+
+    return S3Home(**options)
+
+
 class Homes(Storage):
     """All places together, as one storage.
 
@@ -106,7 +116,7 @@ class Homes(Storage):
         self.primary = primary
         self.local = LocalStorage(location=location)
         self.spool = LocalStorage(location=spool)
-        self.s3 = S3Home(**s3) if s3 is not None else None
+        self.s3 = _bucket(s3) if s3 is not None else None
         self.mounts = dict(mounts or {})
         self._away_until = 0.0
 

@@ -1,79 +1,43 @@
-"""Files in a bucket: S3, R2 and what else speaks their language.
-
-boto is imported when a bucket is first spoken to: it takes 20 MB of memory, and most
-installations keep their files in a folder.
-"""
+"""Files in a bucket: S3, R2 and what else speaks their language."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import mimetypes
 import threading
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Any
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import HTTPClientError as HTTPError
 from django.core.files.base import File
-from django.core.files.storage import Storage
+from storages.backends.s3 import S3Storage
+
+from gallery.storage_base import CHUNK, Damaged, Digest, Listed, StorageAway, digest
 
 PART = 8 * 1024 * 1024
-CHUNK = 1 << 18
 CACHE_CONTROL = "private, max-age=31536000, immutable"
+# An address stays the same for this long and works for twice as long.
+SIGNED_FOR = 3600
 # What a browser may show from the bucket, where no policy of ours goes along.
 SHOWN = ("image/", "video/", "audio/")
 for _kind, _ending in (("image/webp", ".webp"), ("image/avif", ".avif")):
     mimetypes.add_type(_kind, _ending)
 
 
-class StorageAway(OSError):
-    """The bucket can't be reached or refuses us; later it may do. The text says why."""
-
-
-class Damaged(OSError):
-    """What arrived in a home is not what was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """Of a whole file; `bytes` is its size."""
-
-    sha256: str
-    md5: bytes
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One file of a home. `modified` is by the home's own clock, aware."""
-
-    name: str
-    bytes: int
-    modified: datetime
-
-
-def digest(file: IO[bytes]) -> Digest:
-    """Read the file from its beginning to its end, in constant memory."""
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        sha256.update(chunk)
-        md5.update(chunk)
-        size += len(chunk)
-    file.seek(0)
-    return Digest(sha256.hexdigest(), md5.digest(), size)
-
-
 @contextmanager
 def reaching(name: str = "") -> Iterator[None]:
     """boto's many errors as FileNotFoundError or StorageAway."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-
     try:
         yield
     except ClientError as exc:
@@ -82,51 +46,26 @@ def reaching(name: str = "") -> Iterator[None]:
         if status == 404 and code != "NoSuchBucket":
             raise FileNotFoundError(f"{name} is not in the bucket.") from exc
         raise StorageAway(f"The bucket refuses us ({code or status}).") from exc
-    except (BotoCoreError, Boto3Error, HTTPClientError) as exc:
+    except (BotoCoreError, Boto3Error, HTTPError) as exc:
         message = f"The bucket does not answer ({type(exc).__name__})."
         raise StorageAway(message) from exc
 
 
-class S3Home(Storage):
+class S3Home(S3Storage):  # type: ignore[misc]
     """A bucket, by one client for the process. Raises StorageAway and Damaged.
 
-    The class of django-storages makes a client per thread, and Django's ASGI handler
-    runs every request on a fresh thread: 130 ms for each page that signs an address.
-    It also reads a whole file into memory before the first byte can be had.
+    The stock class makes a client per thread, and Django's ASGI handler runs every
+    request on a fresh thread: 130 ms for each page that signs an address. It also
+    reads a whole file into memory before the first byte can be had.
     """
 
-    def __init__(
-        self,
-        *,
-        bucket_name: str,
-        access_key: str,
-        secret_key: str,
-        endpoint_url: str | None = None,
-        region_name: str | None = None,
-        custom_domain: str | None = None,
-    ) -> None:
-        self.bucket_name, self.endpoint_url = bucket_name, endpoint_url
-        self.access_key, self.secret_key = access_key, secret_key
-        self.region_name = region_name
-        # Signed addresses lead there.
-        self.public_host = custom_domain
-        self._shared: Any = None
-        self._lock = threading.Lock()
+    # For who asks the bucket for more than storages do.
+    reaching = staticmethod(reaching)
 
-    @property
-    def connection(self) -> Any:
-        with self._lock:
-            if self._shared is None:
-                self._shared = self._connect()
-            return self._shared
-
-    def _connect(self) -> Any:
-        import boto3
-        from botocore.config import Config
-
+    def __init__(self, **options: Any) -> None:
         # R2 refuses the checksum trailers that boto3 sends by default. Signed
         # payloads instead: the server checks the SHA-256 of every part it gets.
-        config = Config(
+        options["client_config"] = Config(
             signature_version="s3v4",
             s3={"addressing_style": "path", "payload_signing_enabled": True},
             request_checksum_calculation="when_required",
@@ -136,14 +75,21 @@ class S3Home(Storage):
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=32,
         )
-        return boto3.Session(
-            aws_access_key_id=self.access_key, aws_secret_access_key=self.secret_key
-        ).resource(
-            "s3",
-            region_name=self.region_name,
-            endpoint_url=self.endpoint_url,
-            config=config,
+        options["transfer_config"] = TransferConfig(
+            multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4
         )
+        # Signed addresses lead there; django-storages would leave them unsigned.
+        self.public_host = options.pop("custom_domain", None)
+        super().__init__(**options)
+        self._shared: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def connection(self) -> Any:
+        with self._lock:
+            if self._shared is None:
+                self._shared = super().connection
+            return self._shared
 
     @property
     def client(self) -> Any:
@@ -164,8 +110,8 @@ class S3Home(Storage):
             else:
                 # boto closes what it is given.
                 body = _KeptOpen(content)
-                self.connection.Object(self.bucket_name, name).upload_fileobj(
-                    body, ExtraArgs=about, Config=_in_parts()
+                self.bucket.Object(name).upload_fileobj(
+                    body, ExtraArgs=about, Config=self.transfer_config
                 )
                 self._check(name, sent)
         return name
@@ -213,15 +159,9 @@ class S3Home(Storage):
         return True
 
     def size(self, name: str) -> int:
-        return int(self._head(name)["ContentLength"])
-
-    def get_modified_time(self, name: str) -> datetime:
-        found: datetime = self._head(name)["LastModified"]
-        return found
-
-    def _head(self, name: str) -> Any:
         with reaching(name):
-            return self.client.head_object(Bucket=self.bucket_name, Key=name)
+            head = self.client.head_object(Bucket=self.bucket_name, Key=name)
+        return int(head["ContentLength"])
 
     def delete(self, name: str) -> None:
         with reaching(name):
@@ -264,21 +204,22 @@ class S3Home(Storage):
         Made without a call, and the same for all who ask within an hour, so that
         browsers cache what they get. `now` is in seconds since 1970.
         """
-        from gallery.storage_signing import signed
-
+        at = datetime.now(UTC).timestamp() if now is None else now
+        signer = _RoundedAuth(
+            Credentials(self.access_key, self.secret_key),
+            self.region_name or "us-east-1",
+            at - at % SIGNED_FOR,
+        )
         wanted = {
             "response-cache-control": CACHE_CONTROL,
             "response-content-type": content_type,
             "response-content-disposition": disposition,
         }
-        at = datetime.now(UTC).timestamp() if now is None else now
-        return signed(
-            f"{self.origin}{quote(f'/{self.bucket_name}/{name}', safe='/~')}",
-            {k: v for k, v in wanted.items() if v},
-            (self.access_key, self.secret_key),
-            self.region_name or "us-east-1",
-            at,
-        )
+        words = urlencode({k: v for k, v in wanted.items() if v}, quote_via=quote)
+        path = quote(f"/{self.bucket_name}/{name}", safe="/~")
+        request = AWSRequest("GET", f"{self.origin}{path}?{words}")
+        signer.add_auth(request)
+        return str(request.url)
 
     @property
     def origin(self) -> str:
@@ -291,12 +232,16 @@ class S3Home(Storage):
         return f"https://s3.{self.region_name or 'us-east-1'}.amazonaws.com"
 
 
-def _in_parts() -> Any:
-    from boto3.s3.transfer import TransferConfig
+class _RoundedAuth(S3SigV4QueryAuth):  # type: ignore[misc]
+    """Signs as if it were `at` (seconds since 1970); valid for two hours from then."""
 
-    return TransferConfig(
-        multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4
-    )
+    def __init__(self, credentials: Credentials, region: str, at: float) -> None:
+        super().__init__(credentials, "s3", region, expires=2 * SIGNED_FOR)
+        self._at = datetime.fromtimestamp(at, UTC).strftime(SIGV4_TIMESTAMP)
+
+    def _modify_request_before_signing(self, request: AWSRequest) -> None:
+        request.context["timestamp"] = self._at
+        super()._modify_request_before_signing(request)
 
 
 def _check_tag(name: str, tag: str, sent: Digest) -> None:
@@ -304,13 +249,6 @@ def _check_tag(name: str, tag: str, sent: Digest) -> None:
     seen = tag.strip('"').lower()
     if len(seen) == 32 and "-" not in seen and seen != sent.md5.hex():
         raise Damaged(f"{name} arrived in the bucket with other content.")
-
-
-def said_sha256(answer: Mapping[str, Any]) -> str:
-    """What the uploader said that the content is; empty where it said nothing."""
-    # HTTP headers have no case, and servers differ in it.
-    said = {k.lower(): v for k, v in answer.get("Metadata", {}).items()}
-    return str(said.get("sha256", ""))
 
 
 class _KeptOpen:

@@ -21,7 +21,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 from accounts.periodic import once_a_minute
 from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 from generation import context, results
 from generation.hooks import tasks as hook_tasks  # noqa: F401 - Huey finds them here
 from generation.keeping import UsedInputs

@@ -13,7 +13,7 @@ from accounts.notice_api import router as notices
 from accounts.paging import BadCursor
 from accounts.rates import TooFast
 from gallery.api import router as gallery
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 from generation.api import remakes
 from generation.api import router as generation
 from generation.api_own import router as own

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 from lifeos.middleware import EitherWay
 
 SENTENCE = "The storage does not answer at the moment. Try again in half a minute."

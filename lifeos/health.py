@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from gallery.keeping import disks
 from gallery.storage import S3, homes
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 from generation.models import Server
 from lifeos import draining, metrics
 from lifeos.middleware import EitherWay

@@ -22,10 +22,6 @@ from django.core.management.utils import get_random_secret_key
 from lifeos import env
 from lifeos.lean import without
 
-# Its command line has colours, which take 3 MB.
-with without("pygments", "rich"):
-    import httpx  # noqa: F401
-
 # Makes ModelAdmin[Image] and the like work outside the type checker, too.
 django_stubs_ext.monkeypatch()
 

@@ -26,7 +26,7 @@ from django.http.response import HttpResponseBase
 
 from gallery.files.reading import CHUNK
 from gallery.storage import signed_url
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 
 RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 # What a browser shows without running anything in it. SVG is not here: it runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gallery.storage import homes
-from gallery.storage_s3 import Damaged, digest
+from gallery.storage_base import Damaged, digest
 
 IMAGES = "images/"
 

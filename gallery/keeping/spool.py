@@ -10,7 +10,7 @@ from uuid import UUID
 from gallery.keeping.copying import copy
 from gallery.models import Home, Image
 from gallery.storage import homes
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 
 log = logging.getLogger(__name__)
 ROWS = 500

@@ -13,7 +13,7 @@ from gallery.keeping import totals
 from gallery.keeping.inventory import BATCH, Inventory, inventory
 from gallery.models import Home, Image
 from gallery.storage import homes
-from gallery.storage_s3 import StorageAway, digest
+from gallery.storage_base import StorageAway, digest
 from gallery.storage_shared import Unsafe
 
 # What is younger may be a picture that is being stored.

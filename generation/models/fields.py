@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from psycopg.types.json import Json
 
 
 class KeptJSONField(models.JSONField):
@@ -24,6 +23,9 @@ class KeptJSONField(models.JSONField):
     ) -> Any:
         if connection.vendor != "postgresql":
             return super().get_db_prep_value(value, connection, prepared)
+        # Here: without PostgreSQL psycopg would be 10 MB for nothing.
+        from psycopg.types.json import Json
+
         # The backend would send it as jsonb, sorted before it is cast.
         return Json(value if prepared else self.get_prep_value(value))
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.conf import settings
 from django.utils import timezone
 
 from gallery.storage import homes
-from gallery.storage_s3 import S3Home, StorageAway, reaching, said_sha256
+from gallery.storage_base import StorageAway, said_sha256
 from gallery.storage_shared import Unsafe, parts_of
 from generation.comfy.errors import TooLarge
 from generation.comfy.run import Output
 from generation.models import Attempt
 from generation.retrieval import http
 from generation.retrieval.errors import Elsewhere, NotYet
+
+if TYPE_CHECKING:
+    from gallery.storage_s3 import S3Home
 
 CHUNK = 1 << 18
 # S3 counts in whole seconds.
@@ -50,7 +53,7 @@ def trouble() -> str:
         return "no bucket is set up"
     name = settings.LIFEOS_INTAKE_BUCKET or bucket.bucket_name
     try:
-        with reaching(name):
+        with bucket.reaching(name):
             bucket.client.list_objects_v2(Bucket=name, MaxKeys=1)
     except (FileNotFoundError, StorageAway) as exc:
         return str(exc)
@@ -58,7 +61,7 @@ def trouble() -> str:
 
 
 def _read(bucket: S3Home, name: str, attempt: Attempt) -> BinaryIO:
-    with reaching(name):
+    with bucket.reaching(name):
         answer = bucket.client.get_object(
             Bucket=settings.LIFEOS_INTAKE_BUCKET or bucket.bucket_name, Key=name
         )
@@ -67,7 +70,7 @@ def _read(bucket: S3Home, name: str, attempt: Attempt) -> BinaryIO:
     try:
         _check(answer, name, attempt)
         digest = hashlib.sha256()
-        with reaching(name):
+        with bucket.reaching(name):
             while chunk := body.read(CHUNK):
                 digest.update(chunk)
                 into.write(chunk)

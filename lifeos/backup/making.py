@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import User
 from gallery import storage_shared
 from gallery.models import Image
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 from generation.models import Job
 from lifeos.backup import FORMAT, SECRETS, BackupError, databases, files
 

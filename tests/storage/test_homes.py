@@ -18,7 +18,8 @@ import pytest
 from django.core.files.base import ContentFile, File
 
 from gallery.storage import signed_url
-from gallery.storage_s3 import PART, Damaged, S3Home, StorageAway, said_sha256
+from gallery.storage_base import Damaged, StorageAway, said_sha256
+from gallery.storage_s3 import PART, S3Home
 
 NAME = "images/1/ab/abcd/original.png"
 DAMAGE = b"other content, as long"

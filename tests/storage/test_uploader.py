@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from gallery.storage_s3 import S3Home, said_sha256
+from gallery.storage_base import said_sha256
+from gallery.storage_s3 import S3Home
 from tests.stack.process import ROOT, Process, until
 
 PROGRAM = str(ROOT / "deploy" / "comfyui-uploader" / "uploader.py")

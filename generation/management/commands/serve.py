@@ -20,7 +20,6 @@ from generation import events
 from generation.bootstrap import keep_servers
 from generation.border import in_thread
 from generation.bridge import Bridge
-from generation.simulator import Simulator
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +88,9 @@ class Background:
             await in_thread(keep_servers)(settings.COMFYUI_URLS)
             await Bridge().run()
             return
+        # Here: with servers of one's own it would be 9 MB for nothing.
+        from generation.simulator import Simulator
+
         # A port of its own that stays the same, so that the server's row does too.
         port = int(os.environ.get("LIFEOS_SIMULATOR_PORT", "0"))
         data = settings.DATA / "simulator"

@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 
 from gallery.keeping import collecting, moving, spool, verifying
 from gallery.storage import homes
-from gallery.storage_s3 import StorageAway
+from gallery.storage_base import StorageAway
 from generation.keeping import UsedInputs
 
 
