@@ -21,6 +21,7 @@ from gallery.models import Home, Image, StorageUse
 from generation import usage
 from generation.keeping import quota_from
 from generation.models.limits import Allowance, allowance_of, allowances
+from generation.usage_plots import usage_plots
 
 # Of everybody, those who keep most.
 SHOWN = 100
@@ -109,6 +110,7 @@ def page(request: PersonRequest) -> HttpResponse:
             bytes=Sum("bytes", default=0), pictures=Sum("pictures", default=0)
         )
         context |= {
+            "plots": usage_plots(),
             "everybody": _everybody(),
             "shown": SHOWN,
             "totals": totals,
