@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 340, 180
 LEFT, RIGHT, TOP, BOTTOM = 38, 16, 8, 22
 # As many colours as can be told apart, of every kind of sight.
 SHOWN = 5
+DENSE = 60
 REST = "rest"
 
 
@@ -94,6 +95,23 @@ class Plot:
         )
 
     @property
+    def is_dense(self) -> bool:
+        """Bars so thin that a gap would be as wide."""
+        return len(self.places) > DENSE
+
+    @property
+    def legend(self) -> list[tuple[Series, str]]:
+        """With what each comes to: all of its bars, or where its line is now."""
+        return [(one, self._sum(one)) for one in self.series]
+
+    def _sum(self, one: Series) -> str:
+        if self.stacked:
+            return number(sum(one.known))
+        # The last place has only begun, so it may be empty.
+        now, before = one.values[-1], one.values[-2]
+        return _told(before if now is None else now)
+
+    @property
     def rows(self) -> list[tuple[str, list[str]]]:
         """The table: newest first."""
         return [
@@ -165,7 +183,7 @@ class Plot:
 
     def _bars(self, index: int) -> str:
         below = self.series[:index]
-        gap = min(2.0, self._step / 4)
+        gap = 0.0 if self.is_dense else min(2.0, self._step / 4)
         found = []
         for i, value in enumerate(self.series[index].values):
             if value:

@@ -22,7 +22,7 @@ from accounts.periodic import once_a_minute
 from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
 from gallery.storage_base import StorageAway
-from generation import context, results
+from generation import context, history, results
 from generation.hooks import tasks as hook_tasks  # noqa: F401 - Huey finds them here
 from generation.keeping import UsedInputs
 from generation.models.job import Attempt, Job
@@ -144,6 +144,13 @@ def mind_the_storage() -> None:
     """Move what waits for the bucket; tell the operators of a disk that fills up."""
     disks.tell()
     spool.drain()
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+@once_a_minute
+def remember() -> None:
+    """How things stand, for the plots at /status/."""
+    history.keep()
 
 
 @db_periodic_task(crontab(minute="17"))  # type: ignore[untyped-decorator]

@@ -397,6 +397,32 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Sample",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("at", models.DateTimeField(unique=True)),
+                ("minutes", models.PositiveSmallIntegerField(default=1)),
+                ("queued", models.PositiveIntegerField(default=0)),
+                ("oldest_seconds", models.FloatField(default=0.0)),
+                ("done", models.PositiveIntegerField(default=0)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("cancelled", models.PositiveIntegerField(default=0)),
+                ("busy", models.JSONField(default=dict)),
+                ("free", models.JSONField(default=dict)),
+            ],
+            options={
+                "ordering": ["at"],
+            },
+        ),
+        migrations.CreateModel(
             name="Server",
             fields=[
                 (
@@ -1092,6 +1118,14 @@ class Migration(migrations.Migration):
                 ),
                 fields=["status"],
                 name="job_active",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("finished_at__isnull", False)),
+                fields=["finished_at"],
+                name="job_ended_at",
             ),
         ),
         migrations.AddConstraint(

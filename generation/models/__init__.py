@@ -7,6 +7,7 @@ from generation.models.job import Attempt, Job
 from generation.models.limits import GroupLimits, PersonLimits, Usage
 from generation.models.preset import Preset, WordList
 from generation.models.queue import QueueState
+from generation.models.sample import Sample
 from generation.models.server import Catalog, Server
 from generation.models.webhook import CallbackSecret, Delivery, Webhook
 from generation.models.workflow import Version, Workflow
@@ -22,6 +23,7 @@ __all__ = [
     "PersonLimits",
     "Preset",
     "QueueState",
+    "Sample",
     "Server",
     "Usage",
     "Version",

@@ -197,6 +197,11 @@ class Job(models.Model):
                 condition=Q(status__in=ACTIVE),
                 name="job_active",
             ),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(finished_at__isnull=False),
+                name="job_ended_at",
+            ),
         ]
 
     def __str__(self) -> str:

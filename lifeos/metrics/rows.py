@@ -12,13 +12,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min
 from django.utils import timezone
 from huey.contrib.djhuey import HUEY
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from generation import history
 from generation.models import Attempt, Job, Server
 from generation.models.job import ACTIVE, AttemptState
 
@@ -37,8 +38,8 @@ RUNS = Histogram(
 ATTEMPTS = Counter(
     "lifeos_attempts", "Attempts that have ended.", ["server", "outcome"]
 )
-# Busy share: over so many seconds.
-WINDOW = 300.0
+# Busy share: over so long.
+WINDOW = timedelta(minutes=5)
 # Rows are written by other processes: one may appear a little after its time.
 LATE = timedelta(seconds=60)
 AT_MOST = 5000
@@ -132,7 +133,8 @@ def _queue() -> Iterator[GaugeMetricFamily]:
 
 def _servers() -> Iterator[GaugeMetricFamily]:
     servers = list(Server.objects.filter(enabled=True).defer("auth_secret"))
-    busy = _busy()
+    now = timezone.now()
+    busy = history.busy_share(now, WINDOW)
     up = GaugeMetricFamily("lifeos_server_up", "It answers.", labels=["server"])
     share = GaugeMetricFamily(
         "lifeos_gpu_busy_ratio",
@@ -150,7 +152,6 @@ def _servers() -> Iterator[GaugeMetricFamily]:
     seen = GaugeMetricFamily(
         "lifeos_server_seen_seconds", "Since a bridge last saw it.", labels=["server"]
     )
-    now = timezone.now()
     for server in servers:
         up.add_metric([server.name], server.state == Server.State.ONLINE)
         share.add_metric([server.name], busy.get(server.pk, 0.0))
@@ -159,21 +160,6 @@ def _servers() -> Iterator[GaugeMetricFamily]:
         if server.seen_at:
             seen.add_metric([server.name], (now - server.seen_at).total_seconds())
     yield from (up, share, queue, free, seen)
-
-
-def _busy() -> dict[int, float]:
-    """By server, how much of the window its runs covered; they follow one another."""
-    now = timezone.now()
-    begin = now - timedelta(seconds=WINDOW)
-    ended = Q(state=AttemptState.ENDED, finished_at__gt=begin)
-    running = ~Q(state=AttemptState.ENDED)
-    rows = Attempt.objects.filter(ended | running, started_at__isnull=False)
-    seconds: dict[int, float] = {}
-    for server, start, end in rows.values_list("server", "started_at", "finished_at"):
-        assert start is not None
-        covered = ((end or now) - max(start, begin)).total_seconds()
-        seconds[server] = seconds.get(server, 0.0) + max(0.0, covered)
-    return {server: min(1.0, total / WINDOW) for server, total in seconds.items()}
 
 
 def _disk() -> Iterator[GaugeMetricFamily]:

@@ -275,6 +275,7 @@ PAGES = [
     row("templates/<slug:slug>/withdraw/", POST=staff(302), args=SLUG),
     row("templates/<slug:slug>/duplicate/", POST=staff(302), args=SLUG),
     row("templates/<slug:slug>/export/", GET=staff(), args=SLUG),
+    row("status/", GET=staff()),
     # Administrators move waiting jobs to the front: they see ids, never a prompt.
     row("servers/", GET=staff(), shown=("waiting",)),
     row("servers/queue/", POST=staff(302), data={"do": "pause"}),

@@ -62,6 +62,12 @@ def test_a_line_has_a_gap_where_nothing_is_known():
     assert "the highest, 2 a day, at Wed" in one.description
 
 
+def test_the_legend_tells_what_it_comes_to_and_where_a_line_is_now():
+    values = Series("a", [1, 4, None]), Series("b", [2, None, None])
+    assert [told for _, told in plot(*values).legend] == ["4", "–"]
+    assert [told for _, told in plot(*values, stacked=True).legend] == ["5", "2"]
+
+
 def test_without_a_value_there_is_nothing_to_draw():
     assert plot().is_empty
     assert plot(Series("a", [0, None, 0])).is_empty
