@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -11,13 +12,15 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import is_headless_request
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from accounts import proxies, secrets, signup
+from accounts import audit, proxies, secrets, signup
 from accounts.models import User
 
 
@@ -126,3 +129,13 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         kinds = ("totp", "webauthn")
         others = authenticator.user.authenticator_set.filter(type__in=kinds)
         return bool(others.exclude(pk=authenticator.pk).exists())
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    def end_sessions(self, sessions: Iterable[UserSession]) -> None:
+        """One's own, by the page or by the API."""
+        ended = list(sessions)
+        if ended:
+            user = ended[0].user
+            audit.record(None, "session.ended", user, sessions=len(ended))
+        super().end_sessions(ended)

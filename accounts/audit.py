@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from accounts import proxies
-from accounts.models import AuditEvent, User
+from accounts.models import ApiKey, AuditEvent, User
 
 # Every action that is recorded, and how it is told. The pages filter by its first word.
 ACTIONS: dict[str, str] = {
@@ -31,7 +31,9 @@ ACTIONS: dict[str, str] = {
     "key.made": "made an API key",
     "key.revoked": "revoked an API key",
     "webhook.added": "added a webhook",
+    "webhook.changed": "changed a webhook",
     "webhook.secret": "made a new secret for a webhook",
+    "webhook.callback-secret": "made a new secret for calls to callback_url",
     "webhook.deleted": "deleted a webhook",
     "account.export": "asked for an export",
     "account.deletion": "asked to delete the account",
@@ -56,11 +58,11 @@ ACTIONS: dict[str, str] = {
     "administration.added": "added something",
     "administration.deleted": "deleted something",
     "audit.exported": "exported the log",
-    # For the apps above; they may add their own.
     "share-link.made": "made a share link",
+    "share-link.changed": "changed a share link",
     "share-link.revoked": "revoked a share link",
-    "api-key.made": "made an API key",
-    "api-key.revoked": "revoked an API key",
+    "album.shared": "shared an album",
+    "album.unshared": "ended the sharing of an album",
 }
 
 
@@ -90,6 +92,9 @@ def record(
     elif name:
         event.target_name = name[:200]
     if request is not None:
+        # A script's call: which of the person's keys opened the door.
+        if isinstance(key := getattr(request, "auth", None), ApiKey):
+            event.details["key"] = str(key)
         event.ip = proxies.client_address(request) or None
         event.user_agent = request.META.get("HTTP_USER_AGENT", "")[:200]
         event.request_id = getattr(request, "request_id", "")[:64]

@@ -14,6 +14,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import Count, OuterRef, Q, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -25,6 +26,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts import audit
 from accounts.errors import BadValues
 from accounts.http import PersonRequest
 from accounts.models import User
@@ -214,12 +216,14 @@ def album_share(request: PersonRequest, pk: UUID) -> HttpResponse:
     try:
         if "group" in request.POST:
             group = request.POST["group"]
-            album_sharing.share_with_group(found, group, may_add)
+            share = album_sharing.share_with_group(found, group, may_add)
         else:
             person = request.POST.get("person", "")
-            album_sharing.share_with_person(found, person, may_add)
+            share = album_sharing.share_with_person(found, person, may_add)
     except BadValues as exc:
         return _edit_page(request, found, errors=exc.errors)
+    whom = share.person or share.group
+    audit.record(request, "album.shared", whom, may_add=may_add)
     messages.success(request, "Shared.")
     return redirect("gallery:album-edit", pk)
 
@@ -230,8 +234,10 @@ def album_unshare(request: PersonRequest, pk: UUID, share: int) -> HttpResponse:
     """The owner ends a share, a person their own; their pictures leave the album."""
     rows = AlbumShare.objects.filter(album=pk, pk=share)
     rows = rows.filter(Q(album__owner=request.user) | Q(person=request.user))
-    found = get_object_or_404(rows.select_related("album"))
-    found.delete()
+    found = get_object_or_404(rows.select_related("album", "person", "group"))
+    with transaction.atomic():
+        audit.record(request, "album.unshared", found.person or found.group)
+        found.delete()
     if found.album.owner_id != request.user.pk:
         messages.success(request, "You have left the album.")
         return redirect("gallery:albums")

@@ -20,6 +20,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts import audit
 from accounts.http import PersonRequest
 from accounts.models import User, rights_of
 from accounts.paging import BadCursor, newest_first
@@ -187,6 +188,7 @@ def new_share(request: PersonRequest) -> HttpResponse:
                 ShareItem(link=link, image=image, position=place)
                 for place, image in enumerate(images)
             )
+            _record(request, "share-link.made", link, pictures=len(images))
         messages.success(request, "The link is ready. Copy it below.")
         return redirect(f"/gallery/shares/?new={link.pk}")
     status = 422 if form.is_bound else 200
@@ -230,7 +232,9 @@ def change_share(request: PersonRequest, pk: UUID) -> HttpResponse:
         # Not the counts, which visitors change meanwhile, nor whether it is revoked.
         changed = ["title", "expires", "view_limit", "password"]
         changed += ["strip_metadata", "show_prompt", "remix_allowed"]
-        link.save(update_fields=changed)
+        with transaction.atomic():
+            link.save(update_fields=changed)
+            _record(request, "share-link.changed", link)
         messages.success(request, "The link is changed.")
         return redirect("gallery:shares")
     status = 422 if form.is_bound else 200
@@ -241,6 +245,21 @@ def change_share(request: PersonRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def revoke_share(request: PersonRequest, pk: UUID) -> HttpResponse:
-    get_link_for(request, pk).revoke()
+    link = get_link_for(request, pk)
+    with transaction.atomic():
+        link.revoke()
+        audit.record(request, "share-link.revoked", link, name="a link")
     messages.success(request, "The link is revoked. Nobody can open it any more.")
     return redirect("gallery:shares")
+
+
+def _record(request: HttpRequest, action: str, link: ShareLink, **details: Any) -> None:
+    """What it lets through; not its title, which is its owner's affair."""
+    details |= {
+        "ends": link.expires and link.expires.isoformat(timespec="minutes"),
+        "views": link.view_limit,
+        "album": link.album_id is not None,
+        "password": bool(link.password),
+        "prompts": link.show_prompt,
+    }
+    audit.record(request, action, link, name="a link", **details)

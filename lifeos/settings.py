@@ -153,6 +153,7 @@ HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
 # Without it a token would stay good after sign-out or deactivation.
 HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+USERSESSIONS_ADAPTER = "accounts.adapter.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False  # LastSeenMiddleware writes less often
 
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"

@@ -13,8 +13,8 @@ from accounts.access import MANAGE, READ
 from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
-from generation.hooks import outbox, sending
-from generation.hooks.owning import BadHook, add, change
+from generation.hooks import outbox, owning
+from generation.hooks.owning import BadHook
 from generation.models import Delivery, Webhook
 from generation.models.webhook import Event
 from generation.submit import Invalid
@@ -135,7 +135,7 @@ def list_webhooks(request: HttpRequest) -> WebhooksOut:
 def add_webhook(request: HttpRequest, body: WebhookIn) -> Status[WebhookMadeOut]:
     """Have an address called when my jobs are over."""
     try:
-        hook = add(person(request), body.url, body.events)
+        hook = owning.add(person(request), body.url, body.events)
     except BadHook as exc:
         raise _told(exc) from exc
     return Status(201, WebhookMadeOut(**_fields(hook), secret=hook.secret))
@@ -171,7 +171,7 @@ def redeliver(request: HttpRequest, delivery_id: UUID) -> Status[DeliveryOut]:
 @router.post("/callback-secret", auth=MANAGE, response=SecretOut)
 def rotate_callback_secret(request: HttpRequest) -> SecretOut:
     """A new secret for the calls to `callback_url`; the old one ends."""
-    return SecretOut(secret=sending.rotate_callback(person(request).pk))
+    return SecretOut(secret=owning.renew_callback_secret(person(request)))
 
 
 @router.patch("/{webhook_id}", auth=MANAGE, response=WebhookOut)
@@ -180,7 +180,7 @@ def change_webhook(
 ) -> WebhookOut:
     hook = _own(request, webhook_id)
     try:
-        change(hook, url=body.url, events=body.events, active=body.active)
+        owning.change(hook, url=body.url, events=body.events, active=body.active)
     except BadHook as exc:
         raise _told(exc) from exc
     return WebhookOut(**_fields(hook))
@@ -188,14 +188,14 @@ def change_webhook(
 
 @router.delete("/{webhook_id}", auth=MANAGE, response={204: None})
 def delete_webhook(request: HttpRequest, webhook_id: Id) -> Status[None]:
-    _own(request, webhook_id).delete()
+    owning.delete(_own(request, webhook_id))
     return Status(204, None)
 
 
 @router.post("/{webhook_id}/secret", auth=MANAGE, response=SecretOut)
 def rotate_secret(request: HttpRequest, webhook_id: Id) -> SecretOut:
     """A new secret, shown this once; the old one ends."""
-    return SecretOut(secret=sending.rotate(_own(request, webhook_id)))
+    return SecretOut(secret=owning.renew_secret(_own(request, webhook_id)))
 
 
 @router.post("/{webhook_id}/test", auth=MANAGE, response={202: DeliveryOut})

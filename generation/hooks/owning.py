@@ -1,13 +1,16 @@
-"""A person's webhooks, as page and API change them."""
+"""A person's webhooks, as page and API change them. Each change is in the audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 
-from accounts import guard
+from accounts import audit, guard
 from accounts.models import User, rights_of
+from generation.hooks import sending
 from generation.models import Webhook
 from generation.models.webhook import MAX_HOOKS, Event
 
@@ -30,7 +33,9 @@ def add(owner: User, url: str, events: Iterable[str]) -> Webhook:
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
         if owner.webhooks.count() >= MAX_HOOKS:
             raise BadHook(None, f"You have {MAX_HOOKS} webhooks. Delete one first.")
-        return Webhook.objects.create(owner=owner, url=url, events=wanted)
+        hook = Webhook.objects.create(owner=owner, url=url, events=wanted)
+        _record("webhook.added", hook, events=wanted)
+    return hook
 
 
 def change(
@@ -47,7 +52,33 @@ def change(
         hook.events = _known(events)
     if active is not None:
         hook.active, hook.failures = active, 0
-    hook.save(update_fields=["url", "events", "active", "failures"])
+    with transaction.atomic():
+        hook.save(update_fields=["url", "events", "active", "failures"])
+        _record("webhook.changed", hook, events=hook.events, active=hook.active)
+
+
+@transaction.atomic
+def renew_secret(hook: Webhook) -> str:
+    _record("webhook.secret", hook)
+    return sending.rotate(hook)
+
+
+@transaction.atomic
+def renew_callback_secret(owner: User) -> str:
+    audit.record(None, "webhook.callback-secret", owner, actor=owner)
+    return sending.rotate_callback(owner.pk)
+
+
+@transaction.atomic
+def delete(hook: Webhook) -> None:
+    _record("webhook.deleted", hook)
+    hook.delete()
+
+
+def _record(action: str, hook: Webhook, **details: Any) -> None:
+    """By its host alone: in the rest of an address there may be a token."""
+    host = urlsplit(hook.url).hostname or ""
+    audit.record(None, action, hook, actor=hook.owner, name=host, **details)
 
 
 def _checked(url: str) -> str:

@@ -12,11 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit
 from accounts.http import PersonRequest
 from accounts.paging import BadCursor, newest_first
-from generation.hooks import outbox, sending
-from generation.hooks.owning import BadHook, add, change
+from generation.hooks import outbox, owning
+from generation.hooks.owning import BadHook
 from generation.models import Delivery, Webhook
 from generation.models.webhook import MAX_HOOKS, Event
 
@@ -52,11 +51,10 @@ def webhook_list(request: PersonRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            hook = add(request.user, data["url"], data["events"])
+            hook = owning.add(request.user, data["url"], data["events"])
         except BadHook as exc:
             form.add_error(exc.field, str(exc))
         else:
-            audit.record(request, "webhook.added", hook)
             made, secret, form = hook.url, str(hook.secret), HookForm()
     return _page(request, form, made, secret)
 
@@ -86,15 +84,14 @@ def _own(request: PersonRequest, pk: int) -> Webhook:
 @never_cache
 def rotate(request: PersonRequest, pk: int) -> HttpResponse:
     hook = _own(request, pk)
-    audit.record(request, "webhook.secret", hook)
-    return _page(request, HookForm(), hook.url, sending.rotate(hook))
+    return _page(request, HookForm(), hook.url, owning.renew_secret(hook))
 
 
 @login_required
 @require_POST
 @never_cache
 def rotate_callback(request: PersonRequest) -> HttpResponse:
-    secret = sending.rotate_callback(request.user.pk)
+    secret = owning.renew_callback_secret(request.user)
     return _page(request, HookForm(), "callback_url", secret)
 
 
@@ -102,7 +99,7 @@ def rotate_callback(request: PersonRequest) -> HttpResponse:
 @require_POST
 def switch(request: PersonRequest, pk: int) -> HttpResponse:
     hook = _own(request, pk)
-    change(hook, active=not hook.active)
+    owning.change(hook, active=not hook.active)
     told = "on" if hook.active else "off"
     messages.success(request, f"The webhook is switched {told}.")
     return redirect("generation:webhooks")
@@ -119,9 +116,7 @@ def test(request: PersonRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def delete(request: PersonRequest, pk: int) -> HttpResponse:
-    hook = _own(request, pk)
-    audit.record(request, "webhook.deleted", hook)
-    hook.delete()
+    owning.delete(_own(request, pk))
     messages.success(request, "The webhook is deleted.")
     return redirect("generation:webhooks")
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from pathlib import Path
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
 
 from accounts import audit
-from accounts.models import AuditEvent
+from accounts.models import ApiKey, AuditEvent
 from accounts.models.audit import AppendOnly
+from gallery.models import Album
 from tests import make
 from tests.accounts.conftest import signed_in
 
@@ -146,3 +151,138 @@ def test_staff_that_are_no_administrators_read_it(db):
         signed_in(make.user("dora", is_staff=True)).get("/people/audit/").status_code
         == 200
     )
+
+
+# What scripts do ------------------------------------------------------------------
+
+
+def told():
+    """(action, by whom, target) of each event, oldest first."""
+    rows = AuditEvent.objects.order_by("created", "id")
+    return list(rows.values_list("action", "actor_name", "target_name"))
+
+
+def test_a_scripts_changes_of_webhooks_are_written_with_its_key(alice, client):
+    key, token = ApiKey.issue(alice, "laptop", ["read", "manage"])
+    script = Client(headers={"Authorization": f"Bearer {token}"})
+    body = {"url": "https://hooks.example.org/a-secret-token"}
+    made = script.post("/api/webhooks", body, "application/json").json()
+    address = f"/api/webhooks/{made['id']}"
+    script.patch(address, {"active": False}, "application/json")
+    script.post(f"{address}/secret")
+    script.post("/api/webhooks/callback-secret")
+    script.delete(address)
+    assert told() == [
+        ("webhook.added", "alice", "hooks.example.org"),
+        ("webhook.changed", "alice", "hooks.example.org"),
+        ("webhook.secret", "alice", "hooks.example.org"),
+        ("webhook.callback-secret", "alice", "alice"),
+        ("webhook.deleted", "alice", "hooks.example.org"),
+    ]
+    for event in AuditEvent.objects.all():
+        assert event.details["key"] == str(key) and event.ip == "127.0.0.1"
+        assert "secret-token" not in str(event.__dict__)
+        assert made["secret"] not in str(event.__dict__)
+
+
+def test_what_was_refused_is_not_written(alice, as_alice):
+    body = {"url": "http://10.0.0.1/"}
+    answer = as_alice.post("/api/webhooks", body, "application/json")
+    assert answer.status_code == 422
+    assert not AuditEvent.objects.filter(action__startswith="webhook").exists()
+
+
+def test_pages_write_the_same(alice, as_alice):
+    page = "/accounts/webhooks/"
+    as_alice.post(page, {"url": "https://example.org/x", "events": ["job.done"]})
+    hook = alice.webhooks.get()
+    for deed in ("switch", "secret", "delete"):
+        as_alice.post(f"{page}{hook.pk}/{deed}/")
+    as_alice.post(f"{page}callback-secret/")
+    form = {"name": "laptop", "scopes": ["read"], "lasts": ""}
+    as_alice.post("/accounts/keys/", form)
+    as_alice.post(f"/accounts/keys/{alice.api_keys.get().pk}/revoke/")
+    assert [action for action, *_ in told() if not action.startswith("sign")] == [
+        "webhook.added",
+        "webhook.changed",
+        "webhook.secret",
+        "webhook.deleted",
+        "webhook.callback-secret",
+        "key.made",
+        "key.revoked",
+    ]
+
+
+def test_links_and_shared_albums_are_written_without_what_they_show(
+    alice, bob, as_alice
+):
+    image = make.image(alice)
+    address = f"/gallery/shares/new/?ids={image.pk}"
+    form = {"title": "our secret", "lasts": "day", "password": "long-enough-1"}
+    as_alice.post(address, form)
+    link = alice.share_links.get()
+    as_alice.post(f"/gallery/shares/{link.pk}/", {"title": "x", "lasts": "keep"})
+    as_alice.post(f"/gallery/shares/{link.pk}/revoke/")
+    album = Album.objects.create(owner=alice, title="our secret")
+    as_alice.post(f"/gallery/albums/{album.pk}/share/", {"person": "bob"})
+    share = album.shares.get()
+    as_alice.post(f"/gallery/albums/{album.pk}/share/{share.pk}/end/")
+    found = [one for one in told() if not one[0].startswith("sign")]
+    assert found == [
+        ("share-link.made", "alice", "a link"),
+        ("share-link.changed", "alice", "a link"),
+        ("share-link.revoked", "alice", "a link"),
+        ("album.shared", "alice", "bob"),
+        ("album.unshared", "alice", "bob"),
+    ]
+    first = AuditEvent.objects.get(action="share-link.made")
+    assert first.details["password"] is True and first.details["pictures"] == 1
+    for event in AuditEvent.objects.all():
+        told_of = str(event.__dict__)
+        assert "our secret" not in told_of and link.token not in told_of
+        assert link.password not in told_of
+
+
+def test_a_programs_sign_in_and_changes_of_the_account_are_written(alice, client):
+    start = "/_allauth/app/v1"
+    answer = client.post(
+        f"{start}/auth/login",
+        {"username": "alice", "password": "alice-password"},
+        "application/json",
+    )
+    session = {"X-Session-Token": answer.json()["meta"]["session_token"]}
+    other = UserSession.objects.create(
+        user=alice, ip="127.0.0.1", user_agent="x", session_key="other"
+    )
+    client.delete(
+        f"{start}/auth/sessions",
+        {"sessions": [other.pk]},
+        "application/json",
+        headers=session,
+    )
+    answer = client.post(
+        f"{start}/account/password/change",
+        {"current_password": "alice-password", "new_password": "quite-another-one-9"},
+        "application/json",
+        headers=session,
+    )
+    assert answer.status_code == 200
+    assert [(action, by) for action, by, _ in told()] == [
+        ("sign-in.done", "alice"),
+        ("session.ended", "alice"),
+        ("account.password", "alice"),
+    ]
+
+
+def test_every_action_that_is_written_is_told_in_words():
+    """So that no page shows a name of ours."""
+    root = Path(audit.__file__).parent.parent
+    used = set()
+    for app in ("accounts", "gallery", "generation", "lifeos"):
+        for file in (root / app).rglob("*.py"):
+            text = file.read_text()
+            used |= set(
+                re.findall(r"record\(\s*(?:\w+, )?\"([a-z0-9-]+\.[a-z0-9-]+)\"", text)
+            )
+    assert len(used) > 25
+    assert used <= set(audit.ACTIONS)
