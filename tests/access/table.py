@@ -336,7 +336,7 @@ PAGES = [
     row("accounts/security/", GET=each()),
     row("accounts/second-factor/", GET=each(302)),
     row("accounts/sessions/<int:pk>/end/", POST=own(302), args={"pk": "@session"}),
-    row("accounts/export/", POST=each(302)),
+    row("accounts/export/", GET=each(), POST=each(302)),
     row("accounts/export/<uuid:pk>/", GET=own(), args={"pk": "@export"}),
     row("accounts/delete/", GET=each(), POST=each()),
     row("accounts/gone/", GET=everybody()),

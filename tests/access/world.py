@@ -65,12 +65,13 @@ def build():
     people["admin"] = make.user("admin", is_staff=True, is_superuser=True)
     owner = people["owner"]
     studio = make.group("studio", owner, people["member"])
-    world = World(people, _things(owner, studio))
+    world = World(people, things(owner, studio))
     _clients(world)
     return world
 
 
-def _things(owner, studio):
+def things(owner, studio):
+    """One of everything that somebody may have, by the names that table.py uses."""
     server = make.server()
     waiting = make.job(owner)
     job = make.job(
