@@ -87,30 +87,31 @@ def scaled(stack):
 
 
 @pytest.fixture(scope="session")
-def _report(stack):
-    """The outcomes, written where LIFEOS_FAULT_REPORT says (see `make faults`)."""
-    rows = []
-    yield rows
+def _reports():
+    """By deployment, the outcomes; written where LIFEOS_FAULT_REPORT says (see `make
+    faults`).
+    """
+    reports = {}
+    yield reports
     if folder := os.environ.get("LIFEOS_FAULT_REPORT"):
-        path = Path(folder) / f"{stack.name}.json"
-        path.write_text(json.dumps(rows, indent=1))
+        for name, rows in reports.items():
+            (Path(folder) / f"{name}.json").write_text(json.dumps(rows, indent=1))
 
 
 @pytest.fixture
-def fault(request, stack, _report):
+def fault(request, stack, _reports):
     """What was there before, a page that watches, and the check of what is after."""
     with Page(stack.visitor) as page:
         begun = Round(stack, page)
         try:
             yield begun
         finally:
-            stack.disk.free()
             for simulator in stack.simulators:
                 simulator.gate.set("open")
                 simulator.faults(bad_files=None, http_errors={}, silence=False)
     title = (request.function.__doc__ or "").strip()
     if title and begun.outcome:  # without a sentence it is no fault
-        _report.append(
+        _reports.setdefault(stack.name, []).append(
             {
                 "fault": title.splitlines()[0],
                 "outcome": begun.outcome,

@@ -16,7 +16,7 @@ class Round:
         self.outcome, self.seconds = "", None
         self._executions = stack.executions()
         self._files = set(stack.stored_files())
-        self._jobs = []
+        self._jobs = {stack.visitor: []}
         self._over_at = None
 
     # Act ----------------------------------------------------------------------
@@ -29,12 +29,12 @@ class Round:
         while len(made) < count:
             some = min(8, count - len(made))
             made += self.stack.visitor.generate(template, some, **values)
-        self._jobs += made
+        self.adopt(made)
         return made
 
-    def adopt(self, job_ids):
-        """Jobs that somebody else submitted."""
-        self._jobs += job_ids
+    def adopt(self, job_ids, visitor=None):
+        """Jobs that somebody else submitted, or another person, who then lists them."""
+        self._jobs.setdefault(visitor or self.stack.visitor, []).extend(job_ids)
 
     def some_run(self):
         """Wait until a job is in the middle of its run; its id."""
@@ -42,7 +42,7 @@ class Round:
         def running():
             for job in self.stack.visitor.jobs():
                 runs = job["status"] == "running" and job["progress"]["step"]
-                if runs and job["id"] in self._jobs:
+                if runs and job["id"] in self._jobs[self.stack.visitor]:
                     return job["id"]
             return None
 
@@ -54,12 +54,20 @@ class Round:
 
     # Check --------------------------------------------------------------------
 
+    def _ended(self, patience=240):
+        """Of every person, each job; waits until all have ended."""
+        return [
+            job
+            for visitor, ids in self._jobs.items()
+            for job in visitor.wait_all(ids, patience=patience)
+        ]
+
     def check(self, *, attempts=None, pictures=1, patience=240):
         """Every job is done, ran once per attempt, and its pictures are there once.
 
         `attempts` is the most that one job may have had; one without it.
         """
-        jobs = self.stack.visitor.wait_all(self._jobs, patience=patience)
+        jobs = self._ended(patience)
         wrong = [(j["id"], j["status"], j["error"]) for j in jobs if j["error"]]
         assert not wrong
         assert {j["status"] for j in jobs} == {"done"}
@@ -75,7 +83,7 @@ class Round:
 
     def check_failed(self, reason):
         """Every job failed, and says why in words; nothing of it is stored."""
-        jobs = self.stack.visitor.wait_all(self._jobs)
+        jobs = self._ended()
         assert {j["status"] for j in jobs} == {"failed"}
         assert all(reason in j["error"] for j in jobs), jobs
         assert not any(j["images"] for j in jobs)

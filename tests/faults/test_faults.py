@@ -200,9 +200,11 @@ def test_the_disk_is_full(stack, fault):
     """Disk full while pictures are to be stored, for 6 s"""
     fault.submit(8)
     fault.some_run()
-    stack.disk.fill()
-    time.sleep(6)
-    stack.disk.free()
+    try:
+        stack.disk.fill()
+        time.sleep(6)
+    finally:
+        stack.disk.free()
     fault.is_over()
     fault.check()
 

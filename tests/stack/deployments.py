@@ -31,6 +31,8 @@ class Deployment:
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
+        # Where pictures end, as this machine sees it: here, or an S3 server's folder.
+        self.files = self.data / "files"
         if simulators is None:
             simulators = [Simulator("gpu-1", speed=speed, gated=gated)]
         self.simulators = list(simulators)
@@ -133,7 +135,7 @@ class Deployment:
 
     def stored_files(self):
         """The originals in our storage, by their folders."""
-        return sorted((self.data / "files").glob("images/**/original.*"))
+        return sorted(self.files.glob("images/**/original.*"))
 
 
 class Embedded(Deployment):
