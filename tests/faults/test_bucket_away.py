@@ -106,8 +106,8 @@ def test_the_bucket_is_killed_under_load(stack, fault):
     assert said.splitlines() == [ALL_THERE, "0 elsewhere"], said
     check_thumbnails(stack, len(jobs))
     fault.outcome += (
-        f", {meanwhile} meanwhile (away for {OUTAGE:.0f} s); all in the bucket after"
-        f" {drained.total_seconds():.0f} s"
+        f", {meanwhile} of them while it was away for {OUTAGE:.0f} s, all in the bucket"
+        f" after {drained.total_seconds():.0f} s"
     )
 
 
