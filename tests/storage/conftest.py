@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from gallery.keeping import disks
 from gallery.storage import homes
-from tests.stack.process import Missing
-from tests.stack.services import Bucket
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("s3")
-    try:
-        server = Bucket(folder)
-    except Missing as exc:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(exc))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -34,15 +16,7 @@ def bucket(s3_server):
     yield s3_server
     if not s3_server.process.alive:
         s3_server.start()
-    empty(s3_server)
-
-
-def empty(server):
-    from gallery.storage_s3 import S3Home
-
-    home = S3Home(**server.options)
-    for listed in list(home.walk()):
-        home.delete(listed.name)
+    s3_server.empty()
 
 
 @pytest.fixture
