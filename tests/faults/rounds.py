@@ -59,6 +59,7 @@ class Round:
         return [
             job
             for visitor, ids in self._jobs.items()
+            if ids
             for job in visitor.wait_all(ids, patience=patience)
         ]
 

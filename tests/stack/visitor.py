@@ -16,6 +16,8 @@ from tests.stack.process import PATIENCE, until
 
 PASSWORD = "correct horse battery"
 ENDED = ("done", "failed", "cancelled")
+# Seconds between two questions for jobs: each takes time from what is waited for.
+EVERY = 0.2
 # What a proxy says while the process behind it is gone.
 PASSING = (502, 503, 504)
 
@@ -77,35 +79,42 @@ class Visitor:
             job = self.job(job_id)
             return job if job["status"] in wanted else None
 
-        return until(reached, f"job {wanted}", patience=patience)
+        return until(reached, f"job {wanted}", patience=patience, every=EVERY)
 
     def wait_all(self, job_ids, *, patience=240):
         """All of them, ended; asked for in pages, so that asking costs little."""
         wanted = set(job_ids)
 
         def reached():
-            jobs = {job["id"]: job for job in self.jobs()}
-            ended = {i for i in wanted if jobs.get(i, {}).get("status") in ENDED}
-            return [jobs[i] for i in job_ids] if ended == wanted else None
+            found = {}
+            for job in self._each("/api/comfyui/jobs"):
+                if job["id"] in wanted:
+                    if job["status"] not in ENDED:
+                        return None
+                    found[job["id"]] = job
+                if len(found) == len(wanted):
+                    return [found[i] for i in job_ids]
+            return None
 
         what = f"{len(wanted)} jobs ended"
-        return until(reached, what, patience=patience, every=0.2)
+        return until(reached, what, patience=patience, every=EVERY)
 
     def jobs(self):
-        return self._all("/api/comfyui/jobs")
+        return list(self._each("/api/comfyui/jobs"))
 
     def images(self):
-        return self._all("/api/gallery/images")
+        return list(self._each("/api/gallery/images"))
 
-    def _all(self, path):
-        found, cursor = [], None
+    def _each(self, path):
+        """The newest first, a page at a time."""
+        cursor = None
         while True:
             params = {"limit": 100} | ({"cursor": cursor} if cursor else {})
             page = self.request("GET", path, params=params).json()
-            found += page["items"]
+            yield from page["items"]
             cursor = page["next"]
             if not cursor:
-                return found
+                return
 
     def cookies(self):
         """A browser's session, as the sign-in page makes it."""
