@@ -47,6 +47,23 @@ WITHOUT_ROWS = [
         "storage/test_uploader",
     )
 ]
+# Whose pictures and inputs are stored and handed out: on an S3 server as in a folder.
+# tests/storage asks both homes in any case.
+ON_FILES = [
+    f"tests/{name}.py"
+    for name in (
+        "accounts/test_leaving",
+        "gallery/test_delivery",
+        "gallery/test_downloads",
+        "gallery/test_media",
+        "gallery/test_serve",
+        "gallery/test_tags_and_trash",
+        "gallery/test_upload",
+        "generation/test_inputs",
+        "generation/test_media",
+        "generation/test_remake",
+    )
+]
 # The browser's tests of pictures, apart from all others: two parts of one length.
 OF_PICTURES = [
     f"tests/browser/test_{name}.py"
@@ -81,6 +98,9 @@ PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
     "unit": [([*PYTEST, *OUTSIDE, "-p", "no:playwright"], {})],
     "unit-on-services": [
         ([*ON_SERVICES, *ON_ROWS, *WITHOUT_ROWS, "-p", "no:playwright"], {})
+    ],
+    "unit-on-s3": [
+        ([*PYTEST, *ON_FILES, "-p", "no:playwright"], {"TEST_STORAGE": "s3"})
     ],
     "checks": [
         ([str(BIN / "ruff"), "format", "--check", "."], {}),
