@@ -158,7 +158,12 @@ def run_command(command: list[str], settings: dict[str, str]) -> tuple[int, str,
 def main() -> int:
     names = sys.argv[1:] or list(PARTS)
     failed = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="lifeos-prepared-") as prepared,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        # What every deployment on SQLite begins with (tests/stack/deployments.py).
+        os.environ["TEST_PREPARED"] = f"{prepared}/data"
         for name, passed, output in pool.map(run_part, names):
             sys.stdout.write(f"\n===== {name} =====\n{output}\n")
             if not passed:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +18,11 @@ from tests.stack.process import ROOT, Process, free_port, until
 from tests.stack.services import Nginx, Postgres, Redis
 from tests.stack.simulators import Simulator
 from tests.stack.visitor import PASSWORD, Visitor
+
+# A data folder as `setup` makes it on SQLite; tests/run.py names one for all its parts.
+OURS = Path(tempfile.gettempdir(), f"lifeos-prepared-{os.getpid()}")
+PREPARED = Path(os.environ.get("TEST_PREPARED", OURS))
+atexit.register(shutil.rmtree, OURS, ignore_errors=True)
 
 
 class Deployment:
@@ -69,13 +78,16 @@ class Deployment:
     def _up(self):
         for simulator in self.simulators:
             simulator.start(self.folder)
-        self.manage("setup")
+        self._set_up()
         for simulator in self.simulators:
             simulator.ready()
         self._start_ours()
         self.visitor = Visitor(self.url)
         self.ready()
         self.visitor.sign_in()
+
+    def _set_up(self):
+        self.manage("setup")
 
     def _start_ours(self):
         raise NotImplementedError
@@ -151,6 +163,20 @@ class Embedded(Deployment):
         self.env["PORT"] = str(self.port)
         self.env.pop("REDIS_URL", None)
         self.env.pop("DATABASE_URL", None)
+
+    def _set_up(self):
+        """Most of what a start costs, and the same for all: done once and copied."""
+        if "DATABASE_URL" in self.env or any(self.data.iterdir()):
+            super()._set_up()
+        elif PREPARED.exists():
+            shutil.copytree(PREPARED, self.data, dirs_exist_ok=True)
+        else:
+            super()._set_up()
+            # Another part of the suite may do the same now; whose is taken is all one.
+            fresh = PREPARED.with_name(f"{PREPARED.name}-{os.getpid()}")
+            shutil.copytree(self.data, fresh)
+            with contextlib.suppress(OSError):
+                fresh.rename(PREPARED)
 
     def _start_ours(self):
         self._spawn("serve", self._command("serve"))
