@@ -32,6 +32,7 @@ def test_a_denied_model_is_neither_offered_nor_taken(version, alice, bob, as_ali
     assert len(names) > 1
     group = make.group("Class", alice)
     GroupRights.objects.create(group=group, models_denied=[denied])
+    alice = make.again(alice)
     assert offered(version, alice) == names[1:] and offered(version, bob) == names
     given = {"prompt": "a lighthouse", "model": denied}
     with pytest.raises(submit.Invalid) as caught:
@@ -54,4 +55,4 @@ def test_a_job_from_before_is_not_run_again(version, alice):
     group = make.group("Class", alice)
     GroupRights.objects.create(group=group, models_allowed=["nothing*"])
     with pytest.raises(submit.Invalid):
-        submit.again(job)
+        submit.again(make.again(job))

@@ -159,7 +159,7 @@ def test_a_group_is_made_with_limits_and_rights(as_root, alice):
     group = Group.objects.get()
     group.user_set.add(alice)
     assert allowance_of(alice).pictures_per_day == 3
-    rights = rights_of(alice)
+    rights = rights_of(make.again(alice))
     assert (rights.share_links, rights.api, rights.webhooks) == (True, False, False)
     assert not rights.may_use("SDXL_base.safetensors")
     assert rights.may_use("flux1-dev.safetensors")
@@ -170,10 +170,11 @@ def test_a_group_is_made_with_limits_and_rights(as_root, alice):
         f"/people/groups/{group.pk}/",
         {"name": "Class", "api": "on", "models_denied": ""},
     )
-    assert rights_of(alice).api and rights_of(alice).may_use("sdxl")
+    rights = rights_of(make.again(alice))
+    assert rights.api and rights.may_use("sdxl")
     as_root.post(f"/people/groups/{group.pk}/delete/")
     assert User.objects.filter(pk=alice.pk).exists()
-    assert rights_of(alice).webhooks
+    assert rights_of(make.again(alice)).webhooks
 
 
 def test_a_wrong_group_is_saved_in_no_part(as_root):

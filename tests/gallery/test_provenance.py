@@ -35,7 +35,7 @@ def test_a_stored_output_keeps_how_it_was_made(alice):
     times = {"started_at": now - timedelta(seconds=5), "finished_at": now}
     attempt = make.attempt(job, server, state="ended", **times)
     output = Output("9", "images", 0, "a.png", "", "output")
-    results._store(job, attempt, output, io.BytesIO(make.png()))
+    results._store(job, attempt, output, io.BytesIO(make.png()), None)
     made = Image.objects.get().provenance
     assert (made.template_slug, made.version_number) == ("image-to-image", 1)
     assert made.graph == job.graph
@@ -52,7 +52,7 @@ def test_storing_the_same_output_again_changes_nothing(alice):
     attempt = make.attempt(job, make.server())
     output = Output("2", "images", 0, "a.png", "", "output")
     for _ in range(2):
-        results._store(job, attempt, output, io.BytesIO(make.png()))
+        results._store(job, attempt, output, io.BytesIO(make.png()), None)
     assert Provenance.objects.count() == 1
 
 
