@@ -8,6 +8,7 @@ from itertools import groupby
 
 from django.db import transaction
 from django.db.models import Count, Min, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from gallery.keeping import disks
@@ -65,12 +66,13 @@ def _take(at: datetime, since: datetime) -> None:
 def busy_share(until: datetime, window: timedelta) -> dict[int, float]:
     """By server, how much of the window its runs covered; they follow one another."""
     begin = until - window
-    ended = Q(state=AttemptState.ENDED, finished_at__gt=begin)
-    running = ~Q(state=AttemptState.ENDED)
-    rows = Attempt.objects.filter(ended | running, started_at__isnull=False)
+    ended = Q(state=AttemptState.ENDED, finished_at__gt=begin, started_at__lt=until)
+    # The server's own times are known at the end; until then what the page shows is.
+    running = ~Q(state=AttemptState.ENDED) & Q(job__started_at__lt=until)
+    rows = Attempt.objects.filter(ended | running)
+    started = Coalesce("started_at", "job__started_at")
     seconds: dict[int, float] = {}
-    for server, start, end in rows.values_list("server", "started_at", "finished_at"):
-        assert start is not None
+    for server, start, end in rows.values_list("server", started, "finished_at"):
         covered = (min(end or until, until) - max(start, begin)).total_seconds()
         seconds[server] = seconds.get(server, 0.0) + max(0.0, covered)
     whole = window.total_seconds()

@@ -64,6 +64,19 @@ def test_a_sample_says_how_things_stand(clock, alice, monkeypatch):
     assert one.free == {"data": 40}
 
 
+def test_a_gpu_is_busy_while_a_long_job_runs(clock, alice):
+    server = make.server(name="gpu-1")
+    job = make.job(alice, status="running", started_at=NOON - timedelta(seconds=45))
+    make.attempt(job, server, state="submitted")
+    waits_there = make.job(alice, status="dispatched")
+    make.attempt(waits_there, server, state="submitted")
+    history.keep()
+    assert Sample.objects.get().busy == {"gpu-1": 0.75}
+    clock(NOON + MINUTE)
+    history.keep()
+    assert Sample.objects.get(at=NOON + MINUTE).busy == {"gpu-1": 1.0}
+
+
 def test_one_a_minute_and_nothing_is_left_out_between(clock, alice):
     history.keep()
     history.keep()

@@ -56,11 +56,9 @@ class Postgres:
             "listen_addresses": self.address,
             "unix_socket_directories": self._home,
             "max_connections": 200,
-            # Only processes are killed here, never the machine: what was written is
-            # with the kernel, and waiting for the disk shows nothing.
-            "fsync": "off",
-            "full_page_writes": "off",
         }
+        if os.environ.get("TEST_FSYNC") == "off":
+            options |= {"fsync": "off", "full_page_writes": "off"}
         words = [f"-c{name}={value}" for name, value in options.items()]
         command = [*self._as_user, self._bin / "postgres", "-D", self._data, *words]
         env = dict(os.environ)
