@@ -33,6 +33,7 @@ from accounts.models import User
 from accounts.paging import BadCursor, newest_first
 from gallery import access, album_order, album_sharing, grid, marking, marks
 from gallery.models import Album, AlbumItem, AlbumShare, Image
+from gallery.search_views import kept_by
 
 PAGE = 48
 
@@ -96,8 +97,13 @@ def _list(request: PersonRequest, error: str = "", title: str = "") -> HttpRespo
         page = newest_first(rows, request.GET.get("cursor", ""), PAGE)
     except BadCursor as exc:
         raise Http404 from exc
-    context = {"cards": cards(page.items), "next": page.next}
-    context |= {"error": error, "new_title": title}
+    context = {
+        "cards": cards(page.items),
+        "next": page.next,
+        "smart": kept_by(request.user),
+        "error": error,
+        "new_title": title,
+    }
     status = 422 if error else 200
     return render(request, "gallery/albums.html", context, status=status)
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import PersonRequest
+from accounts.models import User
 from gallery.models import SavedSearch
 from gallery.search import asking, counting, suggesting
 from gallery.search.parsing import parse
@@ -92,14 +93,19 @@ def search_list(request: PersonRequest) -> HttpResponse:
         made = form.save()
         messages.success(request, f"“{made.title}” is kept with your searches.")
         return redirect(address(made))
-    kept = SavedSearch.objects.filter(owner=request.user).order_by("title", "pk")
     context = {
         "form": form,
-        "kept": [(search, address(search)) for search in kept[:MAX_SEARCHES]],
+        "kept": kept_by(request.user),
         "asked": bool(request.GET.get("q") or request.POST),
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "gallery/search_list.html", context, status=status)
+
+
+def kept_by(person: User) -> list[tuple[SavedSearch, str]]:
+    """A person's searches, each with its address."""
+    kept = SavedSearch.objects.filter(owner=person).order_by("title", "pk")
+    return [(search, address(search)) for search in kept[:MAX_SEARCHES]]
 
 
 def address(search: SavedSearch) -> str:

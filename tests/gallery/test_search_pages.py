@@ -120,6 +120,8 @@ def test_a_search_is_kept_changed_and_deleted(as_alice, as_bob, pictures):
     assert shown(response) == ["a blue castle", "a red castle"]
     kept = SavedSearch.objects.get()
     assert "Forts" in as_alice.get("/gallery/searches/").content.decode()
+    assert "Forts" in as_alice.get("/gallery/albums/").content.decode()
+    assert "Forts" not in as_bob.get("/gallery/albums/").content.decode()
     again = as_alice.post("/gallery/searches/", {"title": "Forts", "query": "fox"})
     assert again.status_code == 422 and "of this name already" in text_of(again)
     wrong = as_alice.post("/gallery/searches/", {"title": "X", "query": "is:odd"})
