@@ -61,13 +61,13 @@ def claim(
             yield taken
 
 
-def _is_full(server: Server, owner: int, limit: int | None) -> bool:
+def _is_full(server: int, places: int, owner: int, limit: int | None) -> bool:
     """Whether other bridges have filled the places. Locks what they depend on.
 
     The rows of server and person are the locks (on SQLite the transaction is).
     """
     is_open = Attempt.objects.exclude(state=AttemptState.ENDED)
-    if is_open.filter(server=server).count() >= server.max_in_flight:
+    if is_open.filter(server=server).count() >= places:
         return True
     if limit is None:
         return False
@@ -85,9 +85,11 @@ def _take(
     limit: int | None,
 ) -> Claim | None:
     """Move the job and write its attempt; None if another bridge was first."""
-    server = Server.objects.select_for_update().get(pk=server.pk)
-    if not server.takes_jobs or _is_full(server, waiting.owner, limit):
+    rows = Server.taking_jobs().select_for_update().filter(pk=server.pk)
+    row = rows.values_list("max_in_flight", "loaded_models").first()
+    if row is None or _is_full(server.pk, row[0], waiting.owner, limit):
         return None
+    loaded = row[1]
     job_id = cast("uuid.UUID", waiting.id)
     last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
     jobs = Job.objects.filter(pk=job_id)
@@ -110,9 +112,9 @@ def _take(
         client_id=client_id,
         bridge=bridge,
         lease_until=now + LEASE,
-        cold=not set(job.model_names) <= set(server.loaded_models),
+        cold=not set(job.model_names) <= set(loaded),
     )
-    if job.model_names and job.model_names != server.loaded_models:
+    if job.model_names and job.model_names != loaded:
         Server.objects.filter(pk=server.pk).update(loaded_models=job.model_names)
     usage.note_turn(job.owner_id, now)
     return Claim(job, attempt, server)
