@@ -46,7 +46,6 @@ LIFEOS_SIGNUP_APPROVAL = env.boolean("LIFEOS_SIGNUP_APPROVAL", True)
 LIFEOS_STORAGE = env.choice("LIFEOS_STORAGE", ["local", "s3"], "local")
 
 INSTALLED_APPS = [
-    "daphne",
     "lifeos.apps.LifeosConfig",
     "accounts",
     "gallery",
