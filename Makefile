@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run scale test lint types check unit browser faults deploy docs images bench audit format clean
+.PHONY: run scale test lint types check unit browser faults deploy docs images walk bench audit format clean
 
 run: .venv/installed
 	@$(BIN)/python manage.py setup
@@ -51,6 +51,10 @@ docs: .venv/installed-docs
 # The pictures in them, of the pages as they are.
 images: .venv/installed-dev
 	LIFEOS_DOCS_IMAGES=1 $(BIN)/python -m pytest -q tests/browser/test_documents.py
+
+# A newcomer's way, as the README tells it, from a fresh clone to the first picture.
+walk: .venv/installed-dev
+	TEST_WALK=1 $(BIN)/python -m pytest -q -s -p no:playwright tests/deploy/test_newcomer.py
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks

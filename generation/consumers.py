@@ -77,11 +77,10 @@ class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.close(code=OVER)
 
     async def _keep_checking(self) -> None:
-        while True:
+        """At once, too: it may have ended while we were not in its group yet."""
+        while await in_thread(sessions.is_alive)(self.session, self.user):
             await asyncio.sleep(CHECK_EVERY)
-            if not await in_thread(sessions.is_alive)(self.session, self.user):
-                await self.close(code=OVER)
-                return
+        await self.close(code=OVER)
 
     async def _show(self, card: cards.Card) -> None:
         """Send each state once: several events may be read as one row."""

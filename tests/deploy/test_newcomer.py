@@ -68,6 +68,10 @@ def told(readme):
     return command.split(), re.search(r"<(http://\S+)>", start)[1]
 
 
+@pytest.mark.skipif(
+    "TEST_WALK" not in os.environ,
+    reason="it installs everything anew: `make walk` runs it",
+)
 def test_a_newcomer_gets_a_picture(tmp_path, bare):
     chromium = tool("chromium", "/usr/bin/chromium-browser")
     walk = Walk()
