@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,9 +70,11 @@ OF_PICTURES = [
     for name in ("gallery", "search", "sharing", "upload", "viewer")
 ]
 APPS = ["accounts", "gallery", "generation", "lifeos"]
-# So many parts at once: a browser or a fault that finds no free core takes seconds for
-# what takes a moment, and the tests end no sooner.
-AT_ONCE = 2
+# So many parts at once. Browsers and faults wait half of the time, and what finds no
+# free core takes seconds for a moment's work: so the parts that only count run beside
+# them, with what time of the processor they leave.
+AT_ONCE, BESIDE = 2, 1
+PATIENT = ("unit", "unit-on-services", "deploy", "unit-on-s3", "checks")
 # Settings as a deployment behind TLS has them, for `check --deploy`.
 DEPLOYED = {
     "LIFEOS_HTTPS": "True",
@@ -80,10 +82,13 @@ DEPLOYED = {
     "LIFEOS_STAFF_2FA": "True",
 }
 
-# The longest first.
+# The longest first, of those at once and of those beside them.
 PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
     "faults-scaled": [([*PYTEST, "tests/faults", "-k", "scaled"], {})],
-    "faults-embedded": [([*PYTEST, "tests/faults", "-k", "embedded"], {})],
+    # `make faults` takes the bucket from the embedded deployment, too.
+    "faults-embedded": [
+        ([*PYTEST, "tests/faults", "-k", "embedded and not bucket_away"], {})
+    ],
     "browser": [
         (
             [*PYTEST, "tests/browser", *(f"--ignore={name}" for name in OF_PICTURES)],
@@ -91,13 +96,13 @@ PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
         )
     ],
     "browser-pictures": [([*PYTEST, *OF_PICTURES], {})],
-    "deploy": [
-        ([*PYTEST, "tests/deploy", "-p", "no:playwright"], {}),
-        ([str(BIN / "python"), "docs/build.py"], {}),
-    ],
     "unit": [([*PYTEST, *OUTSIDE, "-p", "no:playwright"], {})],
     "unit-on-services": [
         ([*ON_SERVICES, *ON_ROWS, *WITHOUT_ROWS, "-p", "no:playwright"], {})
+    ],
+    "deploy": [
+        ([*PYTEST, "tests/deploy", "-p", "no:playwright"], {}),
+        ([str(BIN / "python"), "docs/build.py"], {}),
     ],
     "unit-on-s3": [
         ([*PYTEST, *ON_FILES, "-p", "no:playwright"], {"TEST_STORAGE": "s3"})
@@ -121,10 +126,12 @@ def run_part(name: str) -> tuple[str, bool, str]:
     lines = []
     with tempfile.TemporaryDirectory(prefix="lifeos-test-") as data:
         for command, settings in PARTS[name]:
+            if name in PATIENT:
+                command = ["nice", "-n", "10", *command]
             status, output, took = run_command(
                 command, {"LIFEOS_DATA": data} | settings
             )
-            shown = " ".join([Path(command[0]).name, *command[1:]])
+            shown = " ".join(command).replace(f"{BIN}/", "")
             lines.append(f"$ {shown}  ({took})")
             lines.append(output)
             if status:
@@ -160,14 +167,20 @@ def main() -> int:
     failed = []
     with (
         tempfile.TemporaryDirectory(prefix="lifeos-prepared-") as prepared,
-        ThreadPoolExecutor(AT_ONCE) as pool,
+        ThreadPoolExecutor(AT_ONCE) as first,
+        ThreadPoolExecutor(BESIDE) as beside,
     ):
         # What every deployment on SQLite begins with (tests/stack/deployments.py).
         os.environ["TEST_PREPARED"] = f"{prepared}/data"
         # Only processes are killed in tests, never the machine: what was written is
         # with the kernel, and to wait for the disk would show nothing.
         os.environ["TEST_FSYNC"] = "off"
-        for name, passed, output in pool.map(run_part, names):
+        running = [
+            (beside if name in PATIENT else first).submit(run_part, name)
+            for name in names
+        ]
+        for done in as_completed(running):
+            name, passed, output = done.result()
             sys.stdout.write(f"\n===== {name} =====\n{output}\n")
             if not passed:
                 failed.append(name)
