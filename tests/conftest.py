@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from django.db import connection
 from django.test import Client
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +19,14 @@ settings.register_profile(
     "lifeos", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("lifeos")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """SQLite in a file, as people have it: in memory a writer does not wait."""
+    if connection.vendor == "sqlite":
+        name = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
+        connection.settings_dict["TEST"]["NAME"] = name
 
 
 @pytest.fixture(autouse=True)
