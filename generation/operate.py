@@ -104,7 +104,7 @@ def change_queue(request: HttpRequest) -> HttpResponse:
     what = "paused" if state.paused else "resumed"
     log_deed(request, state, f"Queue {what}. {state.reason}".strip())
     outlook.forget()
-    wake()
+    wake("changed")
     messages.success(request, f"The queue is {what}.")
     return redirect("generation:server-list")
 
@@ -138,7 +138,7 @@ def change_server(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("generation:server-list")
     log_deed(request, server, text)
     outlook.forget()
-    wake()
+    wake("changed")
     messages.success(request, text)
     return redirect("generation:server-list")
 

@@ -40,18 +40,24 @@ class Claim:
     adopted: bool = False
 
 
+class Full(Exception):
+    """No server has a free place, so who waits makes no difference."""
+
+
 def claim(
     bridge: str, client_id: Callable[[Server], str], reachable: Collection[int]
 ) -> Iterator[Claim]:
     """Take jobs for all free places of the servers that this bridge can reach.
 
-    In fair order over all who wait. `reachable`: primary keys.
+    In fair order over all who wait. `reachable`: primary keys. Raises Full.
     """
     snapshot = Snapshot(reachable)
+    if snapshot.paused:
+        return
     places = snapshot.places()
     free = sum(place.free for place in places)
-    if snapshot.paused or not free:
-        return
+    if not free:
+        raise Full
     line = snapshot.line(ahead=free)
     for waiting, server_id in fair.plan(line, places, snapshot.fits):
         server = snapshot.servers[server_id]
@@ -147,7 +153,7 @@ def let_go(bridge: str) -> None:
     """End the leases of a bridge that stops: another may adopt at once."""
     held = Attempt.objects.filter(bridge=bridge).exclude(state=AttemptState.ENDED)
     held.update(lease_until=timezone.now())
-    wake()
+    wake("changed")
 
 
 def renew(bridge: str, attempts: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -100,7 +100,7 @@ def enqueue(
         Job.objects.bulk_create(jobs)
     for job in jobs:
         events.announce_job(job.pk, owner.pk)
-    wake()
+    wake("queued")
     return jobs
 
 

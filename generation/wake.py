@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from django.db import transaction
 
 from generation import events
 
 GROUP = "bridges"
+# A job waits; what a server has is to be cancelled; servers or the queue have changed.
+Why = Literal["queued", "cancelled", "changed"]
 
 
-def wake(*, cancelled: bool = False) -> None:
-    """On commit, tell every bridge to look at the queue, and for cancellations."""
-    message = {"type": "bridge.wake", "cancelled": cancelled}
+def wake(why: Why) -> None:
+    """On commit, tell every bridge to look."""
+    message = {"type": "bridge.wake", "why": why}
     transaction.on_commit(lambda: events.send(GROUP, message))

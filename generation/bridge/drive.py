@@ -47,8 +47,10 @@ WATCHDOG = 5.0
 STALLED_AFTER = 300.0
 # Seconds without a frame of a running prompt after which the socket is not trusted.
 DEAF_AFTER = 10.0
-# The server writes the history a moment after the last frame.
-HISTORY_SOON = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+# The server writes the history a moment after it says how the run ended, and then says
+# that it is idle, most often; so long is that waited for.
+IDLE_WITHIN = 0.02
+HISTORY_SOON = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 # How long a cancelled job waits for a server that does not answer.
 CANCEL_PATIENCE = 10.0
@@ -181,6 +183,21 @@ class Drive:
             self.reporter.progress(self.state.progress)
         return phase
 
+    async def _hear_last(self, inbox: Inbox) -> None:
+        while not self.state.idle:
+            mail = await inbox.mail.get()
+            if isinstance(mail, str):
+                inbox.mail.put_nowait(mail)
+                return
+            self._hear(*mail, inbox)
+
+    async def _is_over(self) -> bool:
+        self.history = await self.client.history(self.prompt_id)
+        if self.history is None:
+            return False
+        self.state.reconcile(Queue(), self.history)
+        return True
+
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask again with back-off for as long as the server cannot be reached."""
         waits = iter(BACK_OFF)
@@ -259,7 +276,7 @@ class Drive:
         try:
             while not self.state.ended:
                 if self.state.ending:
-                    await self._await_history()
+                    await self._await_history(inbox)
                     continue
                 try:
                     async with asyncio.timeout(WATCHDOG):
@@ -302,8 +319,14 @@ class Drive:
         elif self.state.receive(message, sole=sole):
             self.reporter.progress(self.state.progress)
 
-    async def _await_history(self) -> None:
+    async def _await_history(self, inbox: Inbox) -> None:
         """A frame said that it is over; the history says how, soon after."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_WITHIN):
+                await self._hear_last(inbox)
+        # Nearly always it is there now, and the queue need not be asked.
+        if await self._persist(self._is_over):
+            return
         for wait in HISTORY_SOON:
             await asyncio.sleep(wait)
             await self._find()

@@ -191,7 +191,7 @@ def lost(claim: Claim, why: str) -> bool:
     if job.attempts_left:
         avoid = sorted({*job.avoid, claim.server.pk})
         job.move(Job.Status.QUEUED, **(FRESH_RUN | {"avoid": avoid}))
-        wake()
+        wake("queued")
     else:
         job.fail(
             f"{Job.MAX_ATTEMPTS} attempts were lost by the servers,"

@@ -47,6 +47,8 @@ class Bridge:
         self.name = self._presence.name
         self._wake = asyncio.Event()
         self._told_of_cancel = False
+        # While all servers are full, one more job that waits is nothing to look at.
+        self._may_find = True
         self._drives: dict[UUID, tuple[Drive, asyncio.Task[None]]] = {}
         self._clients: dict[tuple[object, ...], ComfyClient] = {}
         self._switchboard = Switchboard()
@@ -105,7 +107,7 @@ class Bridge:
         client_id = self._client_id(server)
         self._switchboard.open(server, client_id)
         self._own_lines.add((server.pk, server.url, client_id))
-        self._wake.set()
+        self._look()
 
     # Claim and adopt ----------------------------------------------------------
 
@@ -113,10 +115,10 @@ class Bridge:
         looked = 0.0
         while True:
             self._wake.clear()
-            # First what somebody waits for: it is what woke us, nearly always.
-            for claim in await self._next():
-                self._start(claim)
             is_time = self._now() - looked > LOOK_EVERY / 2
+            # First what somebody waits for: it is what woke us, nearly always.
+            if is_time or self._may_find:
+                await self._take_jobs()
             if is_time:
                 for claim in await self._orphans():
                     log.warning("adopted", extra={"job": str(claim.job.pk)})
@@ -130,6 +132,17 @@ class Bridge:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+    async def _take_jobs(self) -> None:
+        # Before the look: what changes during it is looked at once more.
+        self._may_find = False
+        try:
+            claims = await self._next()
+        except scheduling.Full:
+            return
+        self._may_find = True
+        for claim in claims:
+            self._start(claim)
 
     @in_thread
     def _orphans(self) -> list[Claim]:
@@ -160,6 +173,11 @@ class Bridge:
             # Its lease runs out and it is adopted, so nothing is lost.
             extra = {"job": str(claim.job.pk)}
             log.error("a drive failed; its lease runs out", exc_info=error, extra=extra)
+        self._look()
+
+    def _look(self) -> None:
+        """A place may have become free."""
+        self._may_find = True
         self._wake.set()
 
     async def _pass_on_cancellations(self) -> None:
@@ -220,5 +238,7 @@ class Bridge:
         await layer.group_add(GROUP, channel)
         while True:
             message = await layer.receive(channel)
-            self._told_of_cancel |= message.get("cancelled", False)
+            why = message.get("why", "changed")
+            self._told_of_cancel |= why == "cancelled"
+            self._may_find |= why == "changed"
             self._wake.set()

@@ -93,7 +93,7 @@ class Run:
         self._done: dict[str, float] = {}
         self._said: Phase | None = None
         # `executing` null: over, but not how. Only counts if nothing else is said.
-        self._idle = False
+        self.idle = False
 
     @property
     def ended(self) -> bool:
@@ -134,7 +134,7 @@ class Run:
                 self._show()
             case m.Executing(node=None):
                 # PROTOCOL.md: for old servers this alone is the end.
-                self._idle = True
+                self.idle = True
                 self._ends(None)
             case m.Executing(node=node, display_node=display):
                 self._runs()
@@ -230,7 +230,7 @@ class Run:
             self._goes_on(Phase.RUNNING)
         elif self.prompt_id in queue.pending:
             self._goes_on(Phase.PENDING)
-        elif self._said is not None or self._idle:
+        elif self._said is not None or self.idle:
             # Restarted right after the end: the files are on its disk, so the
             # frames' verdict stands and nothing is run twice.
             self._finish(self._said or Phase.SUCCEEDED)
@@ -243,7 +243,7 @@ class Run:
         if self._said is None:
             # The server sends `executing` null when it has written the history. So
             # if it still lists the prompt, the frame was about another one.
-            self._idle = self.ending = False
+            self.idle = self.ending = False
 
     def _conclude(self, history: HistoryEntry) -> None:
         self._outputs = {str(k): v for k, v in history.outputs.items()}

@@ -316,7 +316,7 @@ class Job(models.Model):
             if self.change(sources=[JobStatus.QUEUED], **ended):
                 return True
             if self.change(sources=at_a_server, cancel_requested=True):
-                wake(cancelled=True)
+                wake("cancelled")
                 return True
         return False
 
@@ -341,7 +341,7 @@ class Job(models.Model):
         )
         if done:
             self._take_back()
-            wake()
+            wake("queued")
         return done
 
     def _take_back(self) -> None:
@@ -354,7 +354,7 @@ class Job(models.Model):
         front = fair.front_rank(time.time())
         done = self.change(sources=[JobStatus.QUEUED], rank=front)
         if done:
-            wake()
+            wake("queued")
         return done
 
     def lock(self) -> None:

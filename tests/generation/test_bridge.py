@@ -9,14 +9,16 @@ import sys
 
 import pytest
 
-from generation import scheduling
+from generation import events, scheduling
 from generation.border import in_thread
 from generation.bridge import drive as driving
+from generation.bridge import service
 from generation.bridge.drive import Drive
 from generation.bridge.presence import Presence
 from generation.bridge.sockets import Switchboard
 from generation.models import Attempt, Job, Server
 from generation.simulator import Simulator
+from generation.wake import wake
 from tests import make
 
 
@@ -202,3 +204,75 @@ def test_a_bridge_is_dead_when_its_process_is_and_not_before(tmp_path):
 def test_of_other_machines_only_the_lease_tells(tmp_path):
     (tmp_path / "elsewhere-12-abcdef.lock").touch()
     assert not Presence(tmp_path).is_dead("elsewhere-12-abcdef")
+
+
+# The loop that claims -------------------------------------------------------------
+
+
+@pytest.fixture
+async def looks(monkeypatch, settings, tmp_path, transactional_db):
+    """A bridge that looks only when it is told to; here is what each look found."""
+    found = []
+    claim = scheduling.claim
+
+    def looked(*args):
+        found.append("full")
+        found[-1] = list(claim(*args))
+        return found[-1]
+
+    monkeypatch.setattr(scheduling, "claim", looked)
+    monkeypatch.setattr(service, "LOOK_EVERY", 1e9)
+    settings.DATA = tmp_path
+    events.use_loop(asyncio.get_running_loop())
+    running = asyncio.create_task(service.Bridge().run())
+    yield found
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_while_all_is_full_a_job_more_is_no_look(simulator, looks):
+    simulator.faults.hang = True
+    alice = await in_thread(make.user)("alice")
+    server = await in_thread(make.server)(url=simulator.url, max_in_flight=1)
+    _, second = [await in_thread(make.job)(alice) for _ in range(2)]
+
+    async def first_is_there():
+        return simulator.executions
+
+    async def full():
+        await in_thread(wake)("queued")
+        return looks[-1:] == ["full"]
+
+    await eventually(first_is_there)
+    await eventually(full)
+    before = len(looks)
+    for _ in range(10):
+        await in_thread(wake)("queued")
+    await asyncio.sleep(0.2)
+    assert len(looks) == before
+
+    # Somebody raises what it may have: that is worth a look.
+    await in_thread(Server.objects.filter(pk=server.pk).update)(max_in_flight=2)
+    await in_thread(wake)("changed")
+
+    async def second_is_there():
+        return await in_thread(second.attempts.first)()
+
+    await eventually(second_is_there)
+    assert len(looks) == before + 1
+
+
+async def test_a_place_that_becomes_free_is_a_look(simulator, looks):
+    simulator.faults.hang = True
+    alice = await in_thread(make.user)("alice")
+    await in_thread(make.server)(url=simulator.url, max_in_flight=1)
+    first, second = [await in_thread(make.job)(alice) for _ in range(2)]
+
+    async def ran(job):
+        attempt = await in_thread(job.attempts.first)()
+        return attempt and str(attempt.pk) in simulator.executions
+
+    await eventually(lambda: ran(first))
+    async with (await in_thread(Server.objects.get)()).client("test") as client:
+        await client.cancel(str((await in_thread(first.attempts.get)()).pk))
+    await eventually(lambda: ran(second))

@@ -86,8 +86,8 @@ def test_a_bridge_is_woken_only_after_the_wish_is_written(alice, monkeypatch):
     job = make.job(alice, status="running")
     seen = []
 
-    def wake(*, cancelled):
-        seen.append(cancelled and fresh(job).cancel_requested)
+    def wake(why):
+        seen.append(why == "cancelled" and fresh(job).cancel_requested)
 
     monkeypatch.setattr("generation.models.job.wake", wake)
     job.cancel()

@@ -23,7 +23,10 @@ def claim(bridge="bridge", reachable=None):
 def take(bridge="bridge", reachable=None):
     if reachable is None:
         reachable = list(Server.objects.values_list("pk", flat=True))
-    return list(scheduling.claim(bridge, lambda server: "client", reachable))
+    try:
+        return list(scheduling.claim(bridge, lambda server: "client", reachable))
+    except scheduling.Full:
+        return []
 
 
 # Which server ---------------------------------------------------------------------
