@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,9 +72,10 @@ OF_PICTURES = [
     for name in ("gallery", "search", "sharing", "upload", "viewer")
 ]
 APPS = ["accounts", "gallery", "generation", "lifeos"]
-# So many parts at once. Browsers and faults wait half of the time, and what finds no
-# free core takes seconds for a moment's work: so the parts that only count run beside
-# them, with what time of the processor they leave.
+# Two parts at once, and one of those that only count beside them, with what time of
+# the processor they leave: browsers and faults wait half of the time, and what finds no
+# free core takes seconds for a moment's work. Who has no more of the one kind takes of
+# the other.
 AT_ONCE, BESIDE = 2, 1
 PATIENT = ("unit", "unit-on-services", "deploy", "unit-on-s3", "checks")
 # Settings as a deployment behind TLS has them, for `check --deploy`.
@@ -162,28 +165,49 @@ def run_command(command: list[str], settings: dict[str, str]) -> tuple[int, str,
     return process.returncode, output, took
 
 
+class Suite:
+    """The parts that wait for their turn, and those that have failed."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.first = deque(name for name in names if name not in PATIENT)
+        self.patient = deque(name for name in names if name in PATIENT)
+        self.failed: list[str] = []
+        self._telling = threading.Lock()
+
+    def work(self, *queues: deque[str]) -> None:
+        """Run one part after another, each queue to its end."""
+        for queue in queues:
+            while queue:
+                try:
+                    name = queue.popleft()
+                except IndexError:  # somebody else has just taken the last
+                    break
+                self._tell(*run_part(name))
+
+    def _tell(self, name: str, passed: bool, output: str) -> None:
+        with self._telling:
+            sys.stdout.write(f"\n===== {name} =====\n{output}\n")
+            sys.stdout.flush()
+            if not passed:
+                self.failed.append(name)
+
+
 def main() -> int:
-    names = sys.argv[1:] or list(PARTS)
-    failed = []
+    suite = Suite(sys.argv[1:] or list(PARTS))
     with (
         tempfile.TemporaryDirectory(prefix="lifeos-prepared-") as prepared,
-        ThreadPoolExecutor(AT_ONCE) as first,
-        ThreadPoolExecutor(BESIDE) as beside,
+        ThreadPoolExecutor(AT_ONCE + BESIDE) as pool,
     ):
         # What every deployment on SQLite begins with (tests/stack/deployments.py).
         os.environ["TEST_PREPARED"] = f"{prepared}/data"
         # Only processes are killed in tests, never the machine: what was written is
         # with the kernel, and to wait for the disk would show nothing.
         os.environ["TEST_FSYNC"] = "off"
-        running = [
-            (beside if name in PATIENT else first).submit(run_part, name)
-            for name in names
-        ]
-        for done in as_completed(running):
-            name, passed, output = done.result()
-            sys.stdout.write(f"\n===== {name} =====\n{output}\n")
-            if not passed:
-                failed.append(name)
+        own = [(suite.first, suite.patient)] * AT_ONCE + [(suite.patient,)] * BESIDE
+        running = [pool.submit(suite.work, *queues) for queues in own]
+        for worker in running:
+            worker.result()
+    failed = suite.failed
     result = f"failed: {', '.join(failed)}" if failed else "all parts passed"
     sys.stdout.write(f"\n{result}\n")
     return 1 if failed else 0

@@ -40,9 +40,10 @@ class Round:
         """Wait until a job is in the middle of its run; its id."""
 
         def running():
-            for job in self.stack.visitor.jobs():
+            own = self._jobs[self.stack.visitor]
+            for job in self.stack.visitor.latest(len(own)):
                 runs = job["status"] == "running" and job["progress"]["step"]
-                if runs and job["id"] in self._jobs[self.stack.visitor]:
+                if runs and job["id"] in own:
                     return job["id"]
             return None
 

@@ -49,8 +49,12 @@ def test_the_task_consumer_is_killed(stack, fault):
     for simulator in stack.simulators:
         simulator.faults(bad_files="slow")
     fault.submit(8, "test-card", batch_size=2)
+
+    def saves():
+        return any(job["status"] == "saving" for job in stack.visitor.latest(8))
+
     for _ in range(6):
-        until(lambda: any(j["status"] == "saving" for j in stack.visitor.jobs()), "…")
+        until(saves, "pictures are stored", every=0.05)
         time.sleep(chance.uniform(0.05, 1.0))
         name = chance.choice(stack.consumers)
         stack.kill(name)

@@ -87,7 +87,7 @@ class Visitor:
 
         def reached():
             found = {}
-            for job in self._each("/api/comfyui/jobs"):
+            for job in self._each("/api/comfyui/jobs", min(100, len(wanted))):
                 if job["id"] in wanted:
                     if job["status"] not in ENDED:
                         return None
@@ -102,14 +102,19 @@ class Visitor:
     def jobs(self):
         return list(self._each("/api/comfyui/jobs"))
 
+    def latest(self, count):
+        """The newest of their jobs, at most 100: what is asked again and again."""
+        params = {"limit": count}
+        return self.request("GET", "/api/comfyui/jobs", params=params).json()["items"]
+
     def images(self):
         return list(self._each("/api/gallery/images"))
 
-    def _each(self, path):
-        """The newest first, a page at a time."""
+    def _each(self, path, size=100):
+        """The newest first, so many at a time."""
         cursor = None
         while True:
-            params = {"limit": 100} | ({"cursor": cursor} if cursor else {})
+            params = {"limit": size} | ({"cursor": cursor} if cursor else {})
             page = self.request("GET", path, params=params).json()
             yield from page["items"]
             cursor = page["next"]
