@@ -20,12 +20,14 @@ from generation.api_own import router as own
 from generation.hooks.api import router as webhooks
 from generation.submit import Invalid
 from generation.usage import TooMany
+from lifeos.api_docs import ReferencePage
 from lifeos.away import RETRY_AFTER, SENTENCE
 from lifeos.openapi import DocumentedApi
 
 api = DocumentedApi(
     title="Life-OS",
     version="1",
+    docs=ReferencePage(),
     # What says nothing else; a test asks every operation to say it.
     auth=READ,
     urls_namespace="api",

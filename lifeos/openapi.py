@@ -71,10 +71,14 @@ def _of(view: Any) -> list[Operation]:
     return list(view.operations)
 
 
+def needs(scope: str) -> str:
+    return f"Scope of the key: `{scope}`."
+
+
 def _complete(method: str, operation: dict[str, Any], scope: str) -> None:
     operation["x-scope"] = scope
     text = operation.get("description", "")
-    told = f"Scope of the key: `{scope}`."
+    told = needs(scope)
     if told not in text:
         operation["description"] = f"{text}\n\n{told}".strip()
     answers: dict[Any, Any] = operation["responses"]

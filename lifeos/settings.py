@@ -67,7 +67,6 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "huey.contrib.djhuey",
-    "ninja",
 ]
 MIDDLEWARE = [
     "lifeos.logs.RequestIdMiddleware",
@@ -366,7 +365,6 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("LIFEOS_PROXY_COUNT", 0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ("/api/docs",),
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF],
