@@ -212,10 +212,8 @@ def get_job(
     job_id: UUID,
     wait: Annotated[int, Query(ge=0, le=50)] = 0,
 ) -> JobOut:
-    """My job. With `wait`, the answer comes when it is over, or after so many seconds.
-
-    The waiting itself is in lifeos/longpoll.py.
-    """
+    """My job. With `wait`, the answer comes when it is over or these seconds are."""
+    # The waiting itself is in lifeos/longpoll.py.
     return job_out(_job(request, job_id))
 
 

@@ -12,6 +12,7 @@ from daphne.server import Server as Daphne  # isort: skip
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
 from django.conf import settings
+from django.core.management import CommandError
 from twisted.internet.defer import Deferred
 
 from lifeos import draining
@@ -39,6 +40,17 @@ class DrainingServer(Daphne):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._ports: list[Any] = []
+        self._refused = ""
+
+    def run(self) -> None:
+        """Until it is stopped. Raises CommandError when it cannot listen."""
+        super().run()
+        if self._refused:
+            raise CommandError(self._refused)
+
+    def listen_error(self, failure: Any) -> None:
+        self._refused = str(failure.getErrorMessage())
+        super().listen_error(failure)
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)

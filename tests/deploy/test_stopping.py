@@ -74,6 +74,19 @@ def refused(port):
     return False
 
 
+@pytest.mark.parametrize("words", [["web"], ["serve"]])
+def test_who_cannot_listen_says_so_and_fails(env, words):
+    """A unit that ends well is not started again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        env = env | {"PORT": str(taken.getsockname()[1])}
+        command = [sys.executable, "manage.py", *words, "--skip-checks"]
+        options = {"capture_output": True, "text": True, "timeout": 60}
+        done = subprocess.run(command, env=env, cwd=ROOT, check=False, **options)
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+    assert "Life-OS" not in done.stdout
+
+
 def test_an_update_turns_nobody_away(env, tmp_path):
     """As lifeos-web.socket does it: the socket outlives the process."""
     held = socket.create_server(("127.0.0.1", 0), backlog=1024)

@@ -49,11 +49,15 @@ class Command(BaseCommand):
         background = Background(use_simulator=not settings.COMFYUI_URLS)
         reactor.addSystemEventTrigger("before", "shutdown", background.stop)  # type: ignore[arg-type]
         reactor.addSystemEventTrigger("during", "shutdown", consumer.stop, True)  # type: ignore[arg-type]
-        self.stdout.write(f"Life-OS serves on http://{host}:{port}")
+
+        def begin() -> None:
+            background.start()
+            self.stdout.write(f"Life-OS serves on http://{host}:{port}")
+
         DrainingServer(
             application,
             endpoints=endpoints(host, port),
-            ready_callable=background.start,
+            ready_callable=begin,
             server_name="Life-OS",
             verbosity=0,
         ).run()

@@ -47,11 +47,11 @@ class Command(BaseCommand):
         where = (
             "the socket that was passed" if passed_socket else f"http://{host}:{port}"
         )
-        self.stdout.write(f"Life-OS's pages on {where}")
         DrainingServer(
             application,
             endpoints=endpoints(host, port, passed=passed_socket),
             ping_interval=ping_interval,
+            ready_callable=lambda: self.stdout.write(f"Life-OS's pages on {where}"),
             server_name="Life-OS",
             verbosity=0,
         ).run()
