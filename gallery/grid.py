@@ -26,7 +26,6 @@ DENSITY = 3
 # Columns that no tile shows, some of them long.
 UNSEEN = ("negative_prompt", "notes", "sha256", "seed", "model")
 SUGGESTED = 200
-NOUNS = {kind: str(label).lower() for kind, label in Image.Media.choices}
 # Orders in which a day follows a day, so that a heading makes sense.
 DATED = (NEWEST, OLDEST)
 
@@ -56,10 +55,6 @@ class Tile:
     @property
     def caption(self) -> str:
         return _short(self.image.prompt, 80) or self.image.workflow_title
-
-    @property
-    def noun(self) -> str:
-        return NOUNS[self.image.media]
 
     @property
     def sizes(self) -> str:
