@@ -236,11 +236,12 @@ def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
 
 
 def _template(request: HttpRequest, slug: str) -> Version:
-    usable = Workflow.objects.visible_to(person(request)).filter(slug=slug)
-    current = usable.order_by().values_list("current", flat=True).first()
-    if current is None:
+    published = Workflow.objects.published().filter(slug=slug)
+    workflow = published.only("audience", "current_id", "published").order_by().first()
+    if workflow is None or not workflow.is_visible_to(person(request)):
         raise NotFound
-    return kept_versions.get(current)
+    assert workflow.current_id is not None  # it is published
+    return kept_versions.get(workflow.current_id)
 
 
 def template_out(version: Version) -> TemplateOut:

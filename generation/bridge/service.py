@@ -50,10 +50,10 @@ class Bridge:
         # While all servers are full, one more job that waits is nothing to look at.
         self._may_find = True
         self._drives: dict[UUID, tuple[Drive, asyncio.Task[None]]] = {}
-        self._clients: dict[tuple[object, ...], ComfyClient] = {}
+        self._clients: dict[tuple[int, str], ComfyClient] = {}
         self._switchboard = Switchboard()
         self._watch = Watch(self.name, self._client, self._server_changed)
-        self._own_lines: set[Key] = set()
+        self._own_lines: dict[int, Key] = {}
 
     async def run(self) -> None:
         log.info("bridge %s starts", self.name)
@@ -94,19 +94,20 @@ class Bridge:
 
     def _client(self, server: Server) -> ComfyClient:
         """One client per address and credentials: an edited server gets a new one."""
-        key = (server.pk, server.url, repr(server.auth))
+        key = (server.pk, server.way)
         if key not in self._clients:
             self._clients[key] = server.client(self._client_id(server))
         return self._clients[key]
 
     def _client_id(self, server: Server) -> str:
-        return f"lifeos-{self._token}-{server.pk}"
+        """A socket of its own for each way to the server, too."""
+        return f"lifeos-{self._token}-{server.pk}-{server.way}"
 
     def _server_changed(self, server: Server) -> None:
         """It can be reached: listen before anything is posted to it."""
         client_id = self._client_id(server)
         self._switchboard.open(server, client_id)
-        self._own_lines.add((server.pk, server.url, client_id))
+        self._own_lines[server.pk] = (server.pk, server.url, client_id)
         self._look()
 
     # Claim and adopt ----------------------------------------------------------
@@ -200,7 +201,7 @@ class Bridge:
         while True:
             if self._drives:
                 await self._renew_leases(set(self._drives))
-            self._switchboard.retire(self._own_lines)
+            self._switchboard.retire(set(self._own_lines.values()))
             await asyncio.sleep(RENEW_EVERY)
 
     async def _renew_leases(self, held: set[UUID]) -> None:

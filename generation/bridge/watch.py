@@ -28,10 +28,11 @@ CATALOG_EVERY = 300.0
 
 
 class Watch:
-    """Keeps the `Server` rows true; calls `found` for one that can be reached (again).
+    """Keeps the `Server` rows true; calls `found` for one that can be reached (again,
+    or by another way since it was edited).
 
-    `reachable` holds the primary keys of those that this bridge itself can reach: a
-    row may say that a server is online because another bridge reaches it.
+    `reachable` holds the primary keys of those that this bridge itself can reach, and
+    by which way: a row may say that a server is online because another bridge does.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Watch:
         self._bridge = bridge
         self._client_for = client_for
         self._found = found
-        self.reachable: set[int] = set()
+        self.reachable: dict[int, str] = {}
         self._catalogs: dict[int, tuple[str, float]] = {}
 
     async def run(self) -> None:
@@ -51,9 +52,10 @@ class Watch:
             servers = await self._enabled()
             await asyncio.gather(*(self.visit(server) for server in servers))
             enabled = {server.pk for server in servers}
-            self.reachable &= enabled
+            for gone in self.reachable.keys() - enabled:
+                del self.reachable[gone]
             # Servers without an answer yet (both start together) are asked sooner.
-            waiting = not servers or enabled - self.reachable
+            waiting = not servers or enabled - self.reachable.keys()
             await asyncio.sleep(1.0 if waiting else VISIT_EVERY)
 
     @in_thread
@@ -73,14 +75,14 @@ class Watch:
             # Whatever it had loaded may be gone.
             seen["loaded_models"] = []
         await self._write(server.pk, seen)
-        if server.pk not in self.reachable:
+        if self.reachable.get(server.pk) != server.way:
             log.info("found", extra={"server": server.name})
-            self.reachable.add(server.pk)
+            self.reachable[server.pk] = server.way
             self._found(server)
 
     def lost(self, server: Server) -> None:
         """Take it for gone until a visit finds it."""
-        self.reachable.discard(server.pk)
+        self.reachable.pop(server.pk, None)
         self._catalogs.pop(server.pk, None)
 
     async def _ask(self, server: Server) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.secrets import EncryptedJSONField
 from generation.comfy import catalog as comfy_catalog
@@ -150,6 +151,12 @@ class Server(models.Model):
     @property
     def auth(self) -> Auth:
         return Auth(kind=self.auth_kind, data=self.auth_secret)
+
+    @property
+    def way(self) -> str:
+        """Changes with the address and the credentials, and gives neither away."""
+        said = json.dumps([self.url, sorted(self.auth.headers().items())])
+        return salted_hmac("lifeos.server", said).hexdigest()[:12]
 
     def client(self, client_id: str) -> ComfyClient:
         return ComfyClient(self.url, auth=self.auth, client_id=client_id)

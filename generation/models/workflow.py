@@ -85,6 +85,12 @@ class Workflow(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def is_visible_to(self, user: User | AnonymousUser) -> bool:
+        """As `visible_to`, of one: most are everybody's, which asks no row."""
+        if self.audience == Audience.EVERYBODY and not user.is_anonymous:
+            return self.published and self.current_id is not None
+        return Workflow.objects.visible_to(user).filter(pk=self.pk).exists()
+
     def newest(self) -> Version | None:
         return self.versions.order_by("-number").first()
 

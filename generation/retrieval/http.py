@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from typing import BinaryIO, cast
+import threading
+from collections.abc import Coroutine
+from typing import Any, BinaryIO, TypeVar, cast
 
 from django.conf import settings
 
+from generation.comfy.client import ComfyClient
 from generation.comfy.errors import ComfyError
 from generation.comfy.run import Output
-from generation.models import Attempt
+from generation.models import Attempt, Server
+
+T = TypeVar("T")
 
 # In memory up to this size, then on disk.
 SPOOL = 16 * 1024 * 1024
@@ -25,8 +30,7 @@ def fetched(attempt: Attempt, output: Output) -> BinaryIO:
     """Raises ComfyError."""
     spool = spooled()
     try:
-        # A loop of its own: we are in a task's thread, and no transaction is open.
-        asyncio.run(_download(attempt, output, spool))
+        _lines.run(_download(attempt, output, spool))
         spool.seek(0)
     except BaseException:
         spool.close()
@@ -35,12 +39,9 @@ def fetched(attempt: Attempt, output: Output) -> BinaryIO:
 
 
 async def _download(attempt: Attempt, output: Output, into: BinaryIO) -> None:
-    async with (
-        attempt.server.client(attempt.client_id) as client,
-        client.stream_view(
-            output, max_bytes=settings.LIFEOS_MAX_OUTPUT_BYTES
-        ) as chunks,
-    ):
+    client = await _lines.to(attempt.server)
+    most = settings.LIFEOS_MAX_OUTPUT_BYTES
+    async with client.stream_view(output, max_bytes=most) as chunks:
         async for chunk in chunks:
             into.write(chunk)
 
@@ -49,10 +50,40 @@ def size_of(attempt: Attempt, output: Output) -> int | None:
     """The output's bytes as its server has them; None when it can't be asked."""
 
     async def ask() -> int | None:
-        async with attempt.server.client(attempt.client_id) as client:
-            return await client.output_size(output)
+        client = await _lines.to(attempt.server)
+        return await client.output_size(output)
 
     try:
-        return asyncio.run(ask())
+        return _lines.run(ask())
     except ComfyError:
         return None
+
+
+class _Lines(threading.local):
+    """This thread's loop, and its client of each server that it has fetched from.
+
+    To make both and to connect anew took longer than a small picture itself. What a
+    server has closed meanwhile, httpx finds out before it sends anything on it.
+    """
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._clients: dict[int, tuple[str, ComfyClient]] = {}
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """We are in a task's thread, and no transaction is open."""
+        return self._runner.run(work)
+
+    async def to(self, server: Server) -> ComfyClient:
+        """An edited server gets a new client."""
+        way, client = self._clients.get(server.pk, ("", None))
+        if client is not None and way == server.way:
+            return client
+        if client is not None:
+            await client.aclose()
+        client = server.client("lifeos-fetch")
+        self._clients[server.pk] = (server.way, client)
+        return client
+
+
+_lines = _Lines()

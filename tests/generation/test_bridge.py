@@ -12,10 +12,11 @@ import pytest
 from generation import events, scheduling
 from generation.border import in_thread
 from generation.bridge import drive as driving
-from generation.bridge import service
+from generation.bridge import service, sockets, watch
 from generation.bridge.drive import Drive
 from generation.bridge.presence import Presence
 from generation.bridge.sockets import Switchboard
+from generation.comfy.client import ComfyClient
 from generation.models import Attempt, Job, Server
 from generation.simulator import Simulator
 from generation.wake import wake
@@ -153,12 +154,10 @@ async def test_nothing_is_posted_once_somebody_else_holds_the_attempt(
 async def test_a_server_that_only_another_bridge_reaches_stays_online(transactional_db):
     from django.utils import timezone
 
-    from generation.bridge.watch import Watch
-
     server = await in_thread(make.server)(seen_at=timezone.now(), seen_by="other")
-    watch = Watch("here", lambda s: s.client("lifeos-test"), lambda _: None)
-    await watch.visit(server)
-    assert watch.reachable == set()
+    visits = watch.Watch("here", lambda s: s.client("lifeos-test"), lambda _: None)
+    await visits.visit(server)
+    assert not visits.reachable
     seen = await in_thread(Server.objects.get)(pk=server.pk)
     assert seen.state == Server.State.ONLINE
 
@@ -276,3 +275,33 @@ async def test_a_place_that_becomes_free_is_a_look(simulator, looks):
     async with (await in_thread(Server.objects.get)()).client("test") as client:
         await client.cancel(str((await in_thread(first.attempts.get)()).pk))
     await eventually(lambda: ran(second))
+
+
+async def test_new_credentials_are_used_from_the_next_visit_on(
+    simulator, looks, monkeypatch
+):
+    monkeypatch.setattr(watch, "VISIT_EVERY", 0.2)
+    asked, heard = [], []
+    send, listen = ComfyClient._send, sockets.listen
+
+    def sending(client, *args, **options):
+        asked.append(client._http.headers.get("Authorization"))
+        return send(client, *args, **options)
+
+    def listening(url, client_id, auth):
+        heard.append(auth.headers().get("Authorization"))
+        return listen(url, client_id, auth)
+
+    monkeypatch.setattr(ComfyClient, "_send", sending)
+    monkeypatch.setattr(sockets, "listen", listening)
+    secret = {"auth_kind": "bearer", "auth_secret": {"token": "first"}}
+    server = await in_thread(make.server)(url=simulator.url, **secret)
+
+    async def used(said):
+        return said in asked and said in heard
+
+    await eventually(lambda: used("Bearer first"))
+    server.auth_secret = {"token": "second"}
+    await in_thread(server.save)()
+    await eventually(lambda: used("Bearer second"))
+    assert "first" not in server.way
