@@ -97,13 +97,17 @@
     work();
   }
 
-  input.addEventListener("change", () => {
+  function takeChosen() {
     take([...input.files]);
     input.value = "";
-  });
+  }
+
+  input.addEventListener("change", takeChosen);
+  // Somebody was faster than this script.
+  if (input.files.length) takeChosen();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    take([...input.files]);
+    takeChosen();
   });
   let depth = 0;
   const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
