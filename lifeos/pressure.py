@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from daphne.http_protocol import WebRequest
-from daphne.server import Server
+from lifeos.daphnes import Server, WebRequest
 
 
 class _Valve:

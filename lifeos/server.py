@@ -7,10 +7,9 @@ import logging
 import time
 from typing import Any
 
-# Chooses the asyncio reactor before anything else of Twisted is imported.
-from daphne.server import Server as Daphne  # isort: skip
-from daphne.endpoints import build_endpoint_description_strings
-from daphne.http_protocol import WebRequest
+from lifeos.daphnes import Server as Daphne  # isort: skip
+from lifeos.daphnes import WebRequest  # isort: skip
+from lifeos.daphnes import build_endpoint_description_strings  # isort: skip
 from django.conf import settings
 from django.core.management import CommandError
 from twisted.internet.defer import Deferred

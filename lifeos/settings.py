@@ -235,6 +235,10 @@ if not REDIS_URL:
     # It would load a client for each database that it knows: 18 MB.
     with without("psycopg", "redis"):
         import huey.storage  # noqa: F401
+else:
+    # It would load what can be sent of it, which nothing here asks for.
+    with without("opentelemetry"):
+        import redis  # noqa: F401
 HUEY: dict[str, Any] = {
     "name": "lifeos",
     "immediate": False,

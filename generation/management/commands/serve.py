@@ -8,8 +8,7 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
-# Chooses the asyncio reactor before anything else of Twisted is imported.
-from daphne.server import twisted_loop  # isort: skip
+from lifeos.daphnes import twisted_loop  # isort: skip
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from huey.consumer import Consumer

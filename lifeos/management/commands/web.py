@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from generation import events
+from lifeos.daphnes import twisted_loop
 from lifeos.server import DrainingServer, endpoints
 
 
@@ -38,10 +39,7 @@ class Command(BaseCommand):
         ping_interval: int,
         **options: Any,
     ) -> None:
-        # Twisted's loop, once its reactor has been chosen.
-        from daphne.server import twisted_loop
-
-        from lifeos.asgi import application
+        from lifeos.asgi import application  # it loads all views
 
         events.use_loop(twisted_loop)
         where = (
