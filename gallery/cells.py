@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import cache
 from html import escape
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.template.defaultfilters import floatformat
@@ -18,10 +17,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from gallery.files.shrinking import WIDTHS
+from gallery.grid import Tile, short
 from gallery.models import Image
-
-if TYPE_CHECKING:
-    from gallery.grid import Tile
 
 # What stands for them in an address until it is known.
 WIDTH, ANY = "WIDTH", str(UUID(int=0))
@@ -94,9 +91,8 @@ def _data(tile: Tile) -> str:
 def _look(tile: Tile) -> str:
     image = tile.image
     if not image.thumb_small:
-        name = image.source_name or NAMES[image.media]
-        short = name if len(name) <= 40 else f"{name[:39]}…"
-        return PLAIN.format(_media_icon(image), escape(short))
+        name = short(image.source_name or NAMES[image.media], 40)
+        return PLAIN.format(media_icon(image), escape(name))
     behind = BEHIND.format(escape(image.placeholder)) if image.placeholder else ""
     return behind + FRONT.format(srcset(image, tile.sizes), escape(tile.alt))
 
@@ -109,10 +105,10 @@ def _badge(tile: Tile) -> str:
     if image.media == Image.Media.PICTURE:
         return ""
     said = f"{floatformat(image.seconds, 0)} s" if image.seconds else NAMES[image.media]
-    return BADGE.format(_media_icon(image) + said)
+    return BADGE.format(media_icon(image) + said)
 
 
-def _media_icon(image: Image) -> str:
+def media_icon(image: Image) -> SafeString:
     return icon(MEDIA_ICONS.get(Image.Media(image.media), "file"))
 
 

@@ -49,12 +49,12 @@ class Tile:
 
     @property
     def alt(self) -> str:
-        said = _short(self.image.prompt, 120) or self.image.workflow_title
+        said = short(self.image.prompt, 120) or self.image.workflow_title
         return said or self.image.get_media_display()
 
     @property
     def caption(self) -> str:
-        return _short(self.image.prompt, 80) or self.image.workflow_title
+        return short(self.image.prompt, 80) or self.image.workflow_title
 
     @property
     def sizes(self) -> str:
@@ -64,7 +64,7 @@ class Tile:
         return f"(max-width: 52rem) {narrow * ratio:.1f}rem, {wide * ratio:.1f}rem"
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

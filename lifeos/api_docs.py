@@ -125,7 +125,6 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    title: str
     version: str
     sections: tuple[Section, ...]
     schemas: tuple[Schema, ...]
@@ -161,7 +160,6 @@ def read(document: Node) -> Reference:
                 made = _operation(words, method.upper(), path, node)
                 tags.setdefault((node.get("tags") or ["other"])[0], []).append(made)
     return Reference(
-        document["info"]["title"],
         document["info"]["version"],
         tuple(_section(tag, operations) for tag, operations in tags.items()),
         tuple(_schema(words, name, schemas[name]) for name in sorted(schemas)),

@@ -11,6 +11,7 @@ from gallery.grid import Tile
 
 register = template.Library()
 register.simple_tag(cells.srcset)
+register.simple_tag(cells.media_icon)
 
 
 @register.simple_tag(takes_context=True)

@@ -76,13 +76,14 @@ class _Lines(threading.local):
 
     async def to(self, server: Server) -> ComfyClient:
         """An edited server gets a new client."""
-        way, client = self._clients.get(server.pk, ("", None))
-        if client is not None and way == server.way:
+        way = server.way
+        known, client = self._clients.get(server.pk, ("", None))
+        if client is not None and known == way:
             return client
         if client is not None:
             await client.aclose()
         client = server.client("lifeos-fetch")
-        self._clients[server.pk] = (server.way, client)
+        self._clients[server.pk] = (way, client)
         return client
 
 
