@@ -117,16 +117,18 @@ def test_what_is_internal_is_not_there(admin, path):
 def test_the_same_request_id_is_in_both_logs(behind, admin):
     admin.get("/no-such-page/", headers={"X-Request-ID": "walk-1234567890"})
     admin.get("/no-such-page/", headers={"X-Request-ID": "bad id; with 'words'"})
-    lines = (behind.nginx.folder / "lifeos.log").read_text().splitlines()
-    ids = [
-        line["request_id"]
-        for line in map(json.loads, lines)
-        if line["path"] == "/no-such-page/"
-    ]
+    ids = until(lambda: asked_for(behind, "/no-such-page/", 2), "two lines of nginx")
     assert ids[0] == "walk-1234567890" and len(ids[1]) == 32
-    log = behind.log("serve")
     for one in ids:
-        assert f'"request_id": "{one}"' in log
+        ours = f'"request_id": "{one}"'
+        until(lambda: ours in behind.log("serve"), "our line")  # noqa: B023
+
+
+def asked_for(stack, path, count):
+    """The request ids in nginx's log, which it writes once the answer has gone out."""
+    lines = (stack.nginx.folder / "lifeos.log").read_text().splitlines()
+    asked = [line for line in map(json.loads, lines) if line["path"] == path]
+    return [line["request_id"] for line in asked] if len(asked) >= count else None
 
 
 # Limits ---------------------------------------------------------------------------
