@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_safe
 
 from accounts.http import PersonRequest
@@ -80,6 +81,6 @@ def _told(image: Image, made: Provenance | None) -> dict[str, object]:
         for name, digest in made.inputs.items():
             told[labels.get(name, name)] = f"SHA-256 {digest[:16]}…"
     told["Pixels"] = f"{image.width} × {image.height}"
-    told["File"] = f"{image.mime_type}, {image.bytes:,} bytes"
+    told["File"] = f"{image.mime_type}, {filesizeformat(image.bytes)}"
     told["Made"] = f"{image.created:%-d %B %Y, %H:%M}"
     return {label: value for label, value in told.items() if value is not None}

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-PIECE = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
+# A word with the blanks behind it: blanks alone are alike in any two texts.
+PIECE = re.compile(r"\w+\s*|[^\w\s]\s*|\s+", re.UNICODE)
 # Longer prompts are shown whole: comparing costs the product of both lengths.
 LONGEST = 3000
+# Texts that share less than one word of so many are others, not changed ones: word by
+# word, nobody could read either.
+ALIKE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ def _against(first: list[str], text: str) -> list[Piece]:
         return [Piece(text)]
     found = []
     matcher = SequenceMatcher(None, first, words, autojunk=False)
+    shared = sum(block.size for block in matcher.get_matching_blocks())
+    if shared * ALIKE < min(len(first), len(words)):
+        return [Piece(text)]
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag == "equal":
             found.append(Piece("".join(words[c:d])))

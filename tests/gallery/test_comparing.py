@@ -72,17 +72,33 @@ def test_a_picture_without_a_setting_differs_from_one_with_it():
     assert row.differs
 
 
-@given(st.text(max_size=60), st.text(max_size=60))
+phrases = st.lists(st.sampled_from(["fog", "a", "sea,", " ", "\n", "é!"]), max_size=9)
+
+
+@given(st.text(max_size=60) | phrases.map(" ".join), phrases.map(" ".join))
 def test_pieces_make_both_texts_again(old, new):
     pieces = differences.texts([old, new])[1]
     assert "".join(p.text for p in pieces if p.how != "removed") == new
-    assert "".join(p.text for p in pieces if p.how != "added") == old
+    if pieces != [differences.Piece(new)]:  # another text altogether
+        assert "".join(p.text for p in pieces if p.how != "added") == old
+
+
+def test_words_are_marked_with_the_blanks_behind_them():
+    pieces = differences.texts(["a quay at dusk, calm", "a pier at dusk, fog, calm"])[1]
+    marked = [(p.how, p.text) for p in pieces if p.how != "same"]
+    assert marked == [("removed", "quay "), ("added", "pier "), ("added", "fog, ")]
 
 
 def test_prompts_beyond_reason_are_shown_whole(monkeypatch):
     monkeypatch.setattr(differences, "LONGEST", 3)
     [_, second] = differences.texts(["a b c d e", "a b c d f"])
     assert second == [differences.Piece("a b c d f")]
+
+
+def test_another_text_is_shown_as_it_is():
+    """Struck out word by word, it could not be read."""
+    texts = ["a lighthouse at dusk, long exposure", "market in the rain, number 5"]
+    assert differences.texts(texts)[1] == [differences.Piece(texts[1])]
 
 
 def test_rare_words_make_prompts_alike():
