@@ -68,6 +68,12 @@ class Walk:
             after = f"place > (({start}) | {2**STRETCH_BITS - 1})"
         else:
             after = f"place < ({start})"
+        by_time = self.compiled.by_time(self.owner)
+        met = " AND ".join(
+            "gallery_words_by_time(words, place)"
+            f" @@ replace(%(by_time_{n})s, '{STRETCH}', number || ':')::tsquery"
+            for n in range(len(by_time))
+        )
         exactly = "" if self.compiled.is_exact else "AND words @@ %(words)s::tsquery"
         # "OFFSET 0": in the order of age, not by the index of the words.
         # "+ 0": by no index but that of the words.
@@ -100,8 +106,7 @@ class Walk:
             SELECT {self.stars} AS stars, far.place, far.image
             FROM stretch CROSS JOIN LATERAL (
               SELECT place, image FROM {ENTRY}
-              WHERE gallery_words_by_time(words, place)
-              @@ replace(%(by_time)s, '{STRETCH}', number || ':')::tsquery {exactly}
+              WHERE {met} {exactly}
               AND place + 0 >= %(low)s AND place + 0 < %(high)s
               AND place + 0 {farther} (SELECT place FROM edge)
               ORDER BY place + 0 {order} LIMIT %(limit)s
@@ -112,7 +117,7 @@ class Walk:
         values: dict[str, Any] = {
             "owner": self.owner,
             "words": self.compiled.for_postgres(self.owner),
-            "by_time": self.compiled.by_time(self.owner),
+            **{f"by_time_{n}": text for n, text in enumerate(by_time)},
             "limit": self.limit,
             "low": low,
             "high": high,
