@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import pickle
 import random
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -43,26 +46,42 @@ def draw(seed):
     return picture
 
 
-def kept(owner, seed):
-    """Columns of a stored picture with its thumbnails."""
+def made(seed):
+    """(width, height, PNG, thumbnails); drawn once for all tests of a run, since that
+    takes longer than most of what they do with it.
+    """
+    prepared = os.environ.get("TEST_PREPARED")
+    known = Path(prepared).with_name(f"picture-{seed}") if prepared else None
+    if known and known.exists():
+        return pickle.loads(known.read_bytes())
     out = io.BytesIO()
     picture = draw(seed)
     picture.save(out, "PNG")
-    thumbs = files.thumbnails(out)
+    found = (*picture.size, out.getvalue(), files.thumbnails(out))
+    if known:
+        fresh = known.with_name(f"{known.name}-{os.getpid()}")
+        fresh.write_bytes(pickle.dumps(found))
+        fresh.rename(known)
+    return found
+
+
+def kept(owner, seed):
+    """Columns of a stored picture with its thumbnails."""
+    width, height, original, thumbs = made(seed)
     pk = uuid.uuid4()
 
     def keep(name, data):
         return default_storage.save(files.key(owner.pk, pk, name), ContentFile(data))
 
     return {
-        "file": keep("original.png", out.getvalue()),
+        "file": keep("original.png", original),
         "thumb_small": keep("320.webp", thumbs.small),
         "thumb_large": keep("960.webp", thumbs.large),
         "placeholder": thumbs.placeholder,
         "sha256": f"{seed:064x}",
-        "bytes": len(out.getvalue()),
-        "width": picture.width,
-        "height": picture.height,
+        "bytes": len(original),
+        "width": width,
+        "height": height,
         "mime_type": "image/png",
     }
 
