@@ -77,6 +77,17 @@
     htmx.process(fresh);
   });
 
+  // A preview is kept for a while only. Its place stays, without the sign of a picture
+  // that is broken; the next one comes as another picture.
+  function hideBroken() {
+    for (const image of document.querySelectorAll(".job-preview img")) {
+      image.hidden = image.complete && !image.naturalWidth;
+    }
+  }
+  hideBroken();
+  document.addEventListener("error", hideBroken, true);
+  document.addEventListener("htmx:after:swap", hideBroken);
+
   // Elapsed seconds run on between two messages.
   function tick() {
     for (const time of document.querySelectorAll("time[data-since]")) {

@@ -115,6 +115,18 @@ def test_a_reload_and_a_second_device_show_the_same(open_page, stack):
         )
 
 
+def test_a_preview_that_is_gone_leaves_its_place_empty(open_page, stack):
+    page = open_page()
+    sign_in(page)
+    page.route("**/preview/*/", lambda route: route.fulfill(status=404))
+    [job_id] = stack.visitor.generate(prompt="nothing to see yet", steps=40)
+    page.goto(f"/jobs/{job_id}/")
+    place = page.locator(f"#job-{job_id} .job-preview")
+    expect(place).to_be_visible(timeout=30_000)
+    expect(place.locator("img")).to_be_hidden()
+    stack.visitor.request("POST", f"/api/comfyui/jobs/{job_id}/cancel")
+
+
 def test_it_works_without_javascript(open_page, stack):
     page = open_page(java_script_enabled=False)
     sign_in(page)
