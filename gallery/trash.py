@@ -27,7 +27,7 @@ from accounts.http import PersonRequest
 from accounts.models import User
 from accounts.paging import BadCursor, decode, encode_at
 from gallery import grid, marking, marks
-from gallery.files import serve
+from gallery.files import variants
 from gallery.keeping import emptying
 from gallery.models import Image
 
@@ -92,16 +92,7 @@ def trash(request: PersonRequest) -> HttpResponse:
 def thumbnail(request: PersonRequest, pk: UUID, size: str) -> HttpResponseBase:
     """Of one's own picture in the trash, which is found nowhere else."""
     found = get_object_or_404(of(request.user), pk=pk)
-    sizes = {"small": found.thumb_small, "large": found.thumb_large}
-    if not sizes.get(size):
-        raise Http404
-    return serve(
-        request,
-        sizes[size],
-        mime_type="image/webp",
-        filename=f"{found.pk}-{size}.webp",
-        etag=f"{found.sha256[:32]}-{size}",
-    )
+    return variants.thumbnail(request, found, size)
 
 
 @login_required

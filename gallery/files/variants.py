@@ -31,8 +31,10 @@ MADE_FOR = 24 * 3600
 
 
 def thumbnail(request: HttpRequest, image: Image, name: str) -> HttpResponseBase:
-    """`name` is small, large or one of WIDTHS. Raises Http404 for any other."""
-    if name not in NAMES:
+    """`name` is small, large or one of WIDTHS. Raises Http404 for any other, and for
+    what has no look.
+    """
+    if name not in NAMES or not image.thumb_large:
         raise Http404("There is no such size.")
     width = NAMES[name]
     kind = "avif" if "image/avif" in request.headers.get("Accept", "") else "webp"

@@ -106,6 +106,14 @@ def test_the_trash_is_ones_own(as_bob, trashed):
     assert Image.objects.count() == 1
 
 
+def test_what_has_no_look_has_no_thumbnail(as_alice, alice):
+    image = make.image(alice, thumb_small="", thumb_large="")
+    address = f"/gallery/{image.pk}/thumbnail/small/"
+    assert as_alice.get(address).status_code == 404
+    marks.mark(alice, [image.pk], "trash")
+    assert as_alice.get(f"/gallery/trash/{image.pk}/small/").status_code == 404
+
+
 def test_the_trash_is_paged(as_alice, alice, monkeypatch):
     monkeypatch.setattr("gallery.grid.PAGE", 2)
     now = timezone.now()
