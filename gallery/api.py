@@ -26,6 +26,11 @@ router = Router(tags=["gallery"])
 
 
 class ImageOut(Schema):
+    """`width` and `height` in pixels; of a sound or a text, of its drawn preview.
+
+    `sha256` is of the original, which `url` leads to.
+    """
+
     id: UUID
     url: str
     thumbnail_url: str
@@ -37,10 +42,13 @@ class ImageOut(Schema):
 
 
 class ImageDetailOut(ImageOut):
+    """`seed` is a string: it has up to 64 bits, which JSON numbers do not keep
+    everywhere. `rating` is 0 to 5, 0 for none.
+    """
+
     job: UUID | None
     prompt: str
     negative_prompt: str
-    # A string: seeds have up to 64 bits, which JSON numbers do not keep everywhere.
     seed: str
     model: str
     template: str

@@ -17,12 +17,13 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import get_resolver, path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
-from lifeos import garbage, pressure  # noqa: E402
+from lifeos import broken, garbage, pressure  # noqa: E402
 from lifeos.longpoll import LongPoll  # noqa: E402
 from lifeos.metrics.http import count_sockets  # noqa: E402
 from lifeos.origin import SameOrigin  # noqa: E402
 
 pressure.install()
+broken.install()
 
 application = ProtocolTypeRouter(
     {

@@ -201,7 +201,20 @@ def _answer(
 ) -> HttpResponseBase:
     if request.method == "HEAD":
         return HttpResponse(status=status)
-    return streamed(request, stored(file, *part), status)
+    return streamed(request, _begun(stored(file, *part)), status)
+
+
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same. What is wrong with its first piece is raised here, before an answer
+    that would have to be broken off: a bucket tells so that it is away.
+    """
+    first = next(chunks, b"")
+    return _rest(first, chunks)
+
+
+def _rest(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from chunks
 
 
 def _range(request: HttpRequest, size: int) -> tuple[int, int] | str | None:

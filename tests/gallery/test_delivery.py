@@ -18,8 +18,9 @@ from django.urls import reverse
 from PIL import Image as Pillow
 
 from gallery import storage
-from gallery.files import variants
+from gallery.files import delivery, variants
 from gallery.models import ShareItem, ShareLink
+from gallery.storage_base import StorageAway
 from tests import make
 from tests.gallery import bad
 from tests.gallery.test_downloads import taken  # noqa: F401
@@ -208,6 +209,21 @@ def test_a_bucket_that_is_away_is_503_not_404(way, alice, as_alice, bucket, sett
     assert response.status_code == 503
     assert response["Retry-After"] == "30"
     assert "does not answer at the moment" in response.content.decode()
+    assert "max-age" not in response["Cache-Control"]
+
+
+def test_a_bucket_that_goes_before_the_first_piece_is_503(
+    alice, as_alice, in_a_folder, monkeypatch
+):
+    """It has told the size, and then it is away: no answer has begun yet."""
+
+    def read(*_):
+        raise StorageAway("The bucket does not answer.")
+        yield b""
+
+    monkeypatch.setattr(delivery, "stored", read)
+    response = as_alice.get(f"/gallery/{make.image(alice).pk}/file/")
+    assert response.status_code == 503
     assert "max-age" not in response["Cache-Control"]
 
 
