@@ -29,17 +29,27 @@ remakes = Router(tags=["gallery"])
 
 
 class GenerateIn(Schema):
+    """`template` is a slug, `parameters` are its fields' values by name.
+
+    `count` jobs are made, which differ in their seeds; with `sweep`, which names
+    several values for one or two parameters, so many for each combination.
+    `callback_url` is called when each of the jobs is over, as a webhook is.
+    """
+
     template: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     count: int = Field(1, ge=1, le=MAX_COUNT)
     priority: Priority = Priority.NORMAL
-    # By parameter, the values of a grid: a job for each combination.
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
-    # Called when each of the jobs is over, as a webhook is.
     callback_url: str = Field("", max_length=500)
 
 
 class QueuedOut(Schema):
+    """`position` is the place in the fair order, 1 the next; null once it has begun.
+
+    `eta_seconds`, until it is done, is null while nobody knows.
+    """
+
     id: UUID
     status: str
     position: int | None
@@ -51,6 +61,8 @@ class GenerateOut(Schema):
 
 
 class ProgressOut(Schema):
+    """`fraction`, 0 to 1, is of all nodes; `step` and `steps` are of the `node`."""
+
     fraction: float
     node: str | None
     step: int | None
@@ -58,6 +70,13 @@ class ProgressOut(Schema):
 
 
 class JobOut(Schema):
+    """`status`: queued, dispatched, running, saving; then done, failed or cancelled.
+
+    `position` and `eta_seconds` are as in QueuedOut, `why` says what the job waits for.
+    Of a failed one `error` is a sentence; `field_errors`, by parameter, say what the
+    server did not take.
+    """
+
     id: UUID
     template: str
     parameters: dict[str, Any]
@@ -77,11 +96,15 @@ class JobOut(Schema):
 
 
 class JobsOut(Schema):
+    """`next` is the `cursor` of the next page; null on the last."""
+
     items: list[JobOut]
     next: str | None
 
 
 class TemplateOut(Schema):
+    """`parameters` is a JSON Schema of what `generate` takes."""
+
     slug: str
     title: str
     description: str
