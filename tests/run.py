@@ -72,11 +72,11 @@ OF_PICTURES = [
     for name in ("gallery", "search", "sharing", "upload", "viewer")
 ]
 APPS = ["accounts", "gallery", "generation", "lifeos"]
-# Two parts at once, and two of those that only count beside them, with what time of
+# Two parts at once, and one of those that only count beside them, with what time of
 # the processor they leave: browsers and faults wait half of the time, and what finds no
 # free core takes seconds for a moment's work. Who has no more of the one kind takes of
 # the other.
-AT_ONCE, BESIDE = 2, 2
+AT_ONCE, BESIDE = 2, 1
 PATIENT = ("unit", "unit-on-services", "deploy", "unit-on-s3", "checks")
 # Settings as a deployment behind TLS has them, for `check --deploy`.
 DEPLOYED = {
