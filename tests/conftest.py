@@ -96,10 +96,15 @@ def _shared_connection(home_class):
 def _empty_cache():
     from django.core.cache import cache
 
+    cache.clear()
+    forget()
+
+
+def forget():
+    """What a process keeps for a while, as in a new one."""
     from generation import kept, outlook
     from generation.models import limits
 
-    cache.clear()
     kept.forget_all()
     limits.forget()
     outlook.forget()

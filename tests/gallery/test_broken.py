@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.stack.process import free_port, listens, until
+from tests.stack.process import Process, free_port, listens, until
 
 SERVER = """
 import sys
@@ -31,10 +30,11 @@ Server(app, endpoints=ends, signal_handlers=False).run()
 """
 
 
-def test_a_reader_does_not_wait_for_the_rest():
+def test_a_reader_does_not_wait_for_the_rest(tmp_path):
     port = free_port()
-    root = Path(__file__).parents[2]
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], cwd=root)
+    command = [sys.executable, "-c", SERVER, str(port)]
+    server = Process("server", command, os.environ, tmp_path)
+    server.start()
     try:
         until(lambda: listens(port), "the server")
         # Again and again: what has failed once is looked after still.
@@ -45,4 +45,3 @@ def test_a_reader_does_not_wait_for_the_rest():
         assert answer.status_code == 500
     finally:
         server.kill()
-        server.wait()

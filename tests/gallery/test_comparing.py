@@ -72,15 +72,16 @@ def test_a_picture_without_a_setting_differs_from_one_with_it():
     assert row.differs
 
 
-phrases = st.lists(st.sampled_from(["fog", "a", "sea,", " ", "\n", "é!"]), max_size=9)
+# So much in common that no two texts are others altogether, which are shown whole.
+ALIKE = "".join(f"w{n} " for n in range(60))
 
 
-@given(st.text(max_size=60) | phrases.map(" ".join), phrases.map(" ".join))
+@given(st.text(max_size=60), st.text(max_size=60))
 def test_pieces_make_both_texts_again(old, new):
+    old, new = ALIKE + old, ALIKE + new
     pieces = differences.texts([old, new])[1]
     assert "".join(p.text for p in pieces if p.how != "removed") == new
-    if pieces != [differences.Piece(new)]:  # another text altogether
-        assert "".join(p.text for p in pieces if p.how != "added") == old
+    assert "".join(p.text for p in pieces if p.how != "added") == old
 
 
 def test_words_are_marked_with_the_blanks_behind_them():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from tests.stack.process import free_port, listens, until
+from tests.stack.process import Process, free_port, listens, until
 
 SERVER = """
 import sys
@@ -32,9 +31,9 @@ Server(app, endpoints=ends, signal_handlers=False).run()
 
 def test_an_answer_waits_for_its_reader(tmp_path):
     port, count = free_port(), tmp_path / "count"
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-c", SERVER, str(port), str(count)]
-    server = subprocess.Popen(command, cwd=root)
+    server = Process("server", command, os.environ, tmp_path)
+    server.start()
     try:
         until(lambda: listens(port), "the server")
         with socket.create_connection(("127.0.0.1", port)) as reader:
@@ -50,7 +49,6 @@ def test_an_answer_waits_for_its_reader(tmp_path):
         assert tail == b"end"
     finally:
         server.kill()
-        server.wait()
 
 
 def _still(count):

@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from generation import kept, outlook
-from generation.models import Job, QueueState, Server, limits
+from generation.models import Job, QueueState, Server
 from tests import make
+from tests.conftest import forget
 
 QUEUE = "/servers/queue/"
 
@@ -223,8 +223,7 @@ def test_a_server_that_is_switched_off_runs_nothing(as_root):
 
 def test_the_page_costs_the_same_however_many_servers_and_templates(as_root, alice):
     def queries():
-        # Each time anew what is kept for a second: on a busy machine it is over.
-        outlook.forget(), kept.forget_all(), limits.forget()
+        forget()  # what is kept for a second: on a busy machine that is over
         with CaptureQueriesContext(connection) as seen:
             as_root.get("/servers/")
         return len(seen)
