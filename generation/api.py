@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.db.models import CharField
 from django.http import HttpRequest
 from ninja import Field, Header, Query, Router, Schema, Status
 
@@ -13,6 +14,7 @@ from accounts.access import GENERATE, READ
 from accounts.errors import Conflict, NotFound
 from accounts.http import person
 from accounts.paging import newest_first
+from accounts.prepared import Prepared, Slot
 from gallery.api import ImageOut, image_out
 from gallery.models import Image
 from generation import offers, remake
@@ -258,10 +260,14 @@ def retry_job(request: HttpRequest, job_id: UUID) -> JobOut:
     return job_out(_job(request, job_id))
 
 
+_published = Prepared(
+    lambda: Workflow.objects.published().filter(slug=Slot("slug", CharField()))
+)
+
+
 def _template(request: HttpRequest, slug: str) -> Version:
-    published = Workflow.objects.published().filter(slug=slug)
-    workflow = published.only("audience", "current_id", "published").order_by().first()
-    if workflow is None or not workflow.is_visible_to(person(request)):
+    found = _published.objects(slug=slug)
+    if not found or not (workflow := found[0]).is_visible_to(person(request)):
         raise NotFound
     assert workflow.current_id is not None  # it is published
     return kept_versions.get(workflow.current_id)

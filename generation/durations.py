@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Value
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    F,
+    FloatField,
+    QuerySet,
+    SmallIntegerField,
+    Value,
+)
 from django.db.models.functions import Greatest
 
+from accounts.prepared import PreparedUpdate, Slot
 from generation.kept import Kept
 from generation.models import Attempt, Duration
 
@@ -94,11 +103,29 @@ def record(attempt: Attempt, seconds: float) -> None:
         "size": job.size,
         "cold": attempt.cold,
     }
+    measured = key | {"measured": seconds}
+    if not _record.run(**measured):
+        first = {"seconds": seconds}
+        _, new = Duration.objects.get_or_create(**key, defaults=first)
+        if not new:  # it was made in between
+            _record.run(**measured)
+
+
+def _means() -> QuerySet[Duration]:
+    return Duration.objects.filter(
+        workflow_id=Slot("workflow_id", BigIntegerField()),
+        server_id=Slot("server_id", BigIntegerField()),
+        size=Slot("size", SmallIntegerField()),
+        cold=Slot("cold", BooleanField()),
+    )
+
+
+def _with_one_more() -> dict[str, Any]:
     runs = F("runs") + 1
     part = Greatest(Value(NEWEST), Value(1.0) / runs)
-    mean = F("seconds") + part * (Value(seconds) - F("seconds"))
-    rows = Duration.objects.filter(**key)
-    if not rows.update(seconds=mean, runs=runs):
-        _, new = rows.get_or_create(**key, defaults={"seconds": seconds})
-        if not new:  # it was made in between
-            rows.update(seconds=mean, runs=runs)
+    measured = Slot("measured", FloatField())
+    mean = F("seconds") + part * (measured - F("seconds"))
+    return {"seconds": mean, "runs": runs}
+
+
+_record = PreparedUpdate(_means, **_with_one_more())

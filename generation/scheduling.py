@@ -6,13 +6,20 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import (
+    BigIntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    UUIDField,
+)
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.prepared import Prepared, Slot
 from generation import fair, usage
 from generation.models.job import Attempt, AttemptState, Job, JobStatus
 from generation.models.server import Server
@@ -72,14 +79,12 @@ def _is_full(server: int, places: int, owner: int, limit: int | None) -> bool:
 
     The rows of server and person are the locks (on SQLite the transaction is).
     """
-    is_open = Attempt.objects.exclude(state=AttemptState.ENDED)
-    if is_open.filter(server=server).count() >= places:
+    if len(_at_server.rows(server=server)) >= places:
         return True
     if limit is None:
         return False
-    rows = User.objects.select_for_update(no_key=True).filter(pk=owner)
-    rows.values_list("pk", flat=True).get()
-    return is_open.filter(job__owner=owner).count() >= limit
+    usage.lock(owner)
+    return len(_in_flight.rows(person=owner)) >= limit
 
 
 @transaction.atomic
@@ -91,20 +96,16 @@ def _take(
     limit: int | None,
 ) -> Claim | None:
     """Move the job and write its attempt; None if another bridge was first."""
-    rows = Server.taking_jobs().select_for_update().filter(pk=server.pk)
-    row = rows.values_list("max_in_flight", "loaded_models").first()
-    if row is None or _is_full(server.pk, row[0], waiting.owner, limit):
+    rows = _lock_server.rows(server=server.pk)
+    if not rows or _is_full(server.pk, rows[0][0], waiting.owner, limit):
         return None
-    loaded = row[1]
-    job_id = cast("uuid.UUID", waiting.id)
-    last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
-    jobs = Job.objects.filter(pk=job_id)
-    job = jobs.annotate(last=Subquery(last.values("number")[:1])).first()
+    loaded = rows[0][1]
+    jobs = _job.objects(job=waiting.id)
     now = timezone.now()
-    if job is None or not job.move(
+    if not jobs or not (job := jobs[0]).move(
         JobStatus.DISPATCHED,
         dispatched_at=now,
-        attempts_left=max(0, job.attempts_left - 1),
+        attempts_left=max(0, jobs[0].attempts_left - 1),
         progress={},
     ):
         return None
@@ -124,6 +125,31 @@ def _take(
         Server.objects.filter(pk=server.pk).update(loaded_models=job.model_names)
     usage.note_turn(job.owner_id, now)
     return Claim(job, attempt, server)
+
+
+def _job_and_last() -> QuerySet[Job]:
+    last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
+    job = Job.objects.filter(pk=Slot("job", UUIDField()))
+    return job.annotate(last=Subquery(last.values("number")[:1]))
+
+
+def _open_attempts(**having: Slot) -> QuerySet[Attempt, Any]:
+    rows = Attempt.objects.exclude(state=AttemptState.ENDED).filter(**having)
+    return rows.order_by().values_list("pk")
+
+
+_SERVER, _PERSON = Slot("server", BigIntegerField()), Slot("person", BigIntegerField())
+_lock_server = Prepared(
+    lambda: (
+        Server.taking_jobs()
+        .select_for_update()
+        .filter(pk=_SERVER)
+        .values_list("max_in_flight", "loaded_models")
+    )
+)
+_at_server = Prepared(lambda: _open_attempts(server=_SERVER))
+_in_flight = Prepared(lambda: _open_attempts(job__owner=_PERSON))
+_job = Prepared(_job_and_last)
 
 
 def adopt(

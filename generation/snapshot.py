@@ -7,16 +7,27 @@ the length of the queue.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import (
+    BigIntegerField,
+    Exists,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    UUIDField,
+)
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import Prepared, Slot
 from generation import durations, fair, usage
 from generation.models import Attempt, Job, QueueState, Server
 from generation.models.job import AttemptState, JobStatus
@@ -68,21 +79,21 @@ class Snapshot:
         """`reachable`: primary keys of the servers that count; None: all."""
         self.now = timezone.now()
         self.stamp = self.now.timestamp()
-        paused = QueueState.objects.filter(paused=True)
-        servers = Server.taking_jobs().annotate(queue_paused=Exists(paused))
-        if reachable is not None:
-            servers = servers.filter(pk__in=reachable)
+        servers = [
+            server
+            for server in _servers.objects()
+            if reachable is None or server.pk in reachable
+        ]
         self.servers = {server.pk: server for server in servers}
         self.paused = (
-            any(server.queue_paused for server in self.servers.values())
-            if self.servers
+            any(server.queue_paused for server in servers)  # type: ignore[attr-defined]
+            if servers
             else QueueState.load().paused
         )
         self.durations = durations.current()
-        self.flying = list(self._flying())
+        self.flying: list[Flying] = list(self._flying())
         # Who may not run anything now; known with the line.
         self.held: set[int] = set()
-        self._first: dict[int, UUID] = {}
         self._waiting: dict[UUID, tuple[int, int]] = {}
 
     def places(self) -> list[fair.Place]:
@@ -105,11 +116,9 @@ class Snapshot:
 
         A tick has few places to give: what it does not read is much of what it costs.
         """
-        people = self._people()
-        first = Job.objects.filter(pk__in=self._first.values())
-        rows = {row[1]: row for row in first.values_list(*_FIELDS)}
-        own = ((p.id, rows[p.id]) for p in people if p.id in rows)
-        queues = {pk: self._jobs_of(first, ahead) for pk, first in own}
+        first = {row[1]: row for row in _first_jobs.rows()}
+        people = self._people(first)
+        queues = {pk: self._jobs_of(row, ahead) for pk, row in first.items()}
         return fair.Line(people, queues, self.stamp, len(self.servers))
 
     def fits(self, job: fair.Waiting, server_id: int) -> bool:
@@ -128,18 +137,8 @@ class Snapshot:
     # Reading ------------------------------------------------------------------
 
     def _flying(self) -> Iterator[Flying]:
-        rows = Attempt.objects.exclude(state=AttemptState.ENDED).values_list(
-            "pk",
-            "job_id",
-            "server_id",
-            "cold",
-            "job__owner_id",
-            "job__workflow_id",
-            "job__size",
-            "job__started_at",
-            "server__state",
-        )
-        for pk, job, server, cold, owner, workflow, size, started, state in rows:
+        for row in _open_attempts.rows():
+            pk, job, server, cold, owner, workflow, size, started, state = row
             expected = self.durations.expected(workflow, size, server, cold=cold)
             # How long a server has been away is nobody's use of it.
             begun = (state == Server.State.ONLINE and started) or self.now
@@ -147,26 +146,15 @@ class Snapshot:
             seconds = GUESS_SECONDS if expected is None else expected
             yield Flying(pk, job, server, owner, max(seconds, elapsed), elapsed)
 
-    def _people(self) -> list[fair.Person]:
-        queued = Job.objects.filter(owner=OuterRef("pk"), status=JobStatus.QUEUED)
-        first = queued.order_by("rank", "id").values("pk")[:1]
-        # No row of usage: None.
-        waiting = User.objects.filter(Exists(queued)).values_list(
-            "pk",
-            Subquery(first),
-            "usage__gpu_seconds",
-            "usage__at",
-            "usage__last_turn",
-        )
-        rows: list[Any] = list(waiting)
-        self._first = {row[0]: row[1] for row in rows}
-        allowed = allowances(self._first)
+    def _people(self, first: Mapping[int, Sequence[Any]]) -> list[fair.Person]:
+        allowed = allowances(first)
         self.held = usage.over_the_day(allowed, self.now)
         flying: dict[int, list[float]] = defaultdict(list)
         for one in self.flying:
             flying[one.owner].append(one.seconds)
         people = []
-        for pk, _, used, at, last_turn in rows:
+        for pk, row in first.items():
+            used, at, last_turn, _ = row[len(_FIELDS) :]
             past = fair.decayed(used, at, self.stamp) if at else 0.0
             turn = last_turn.timestamp() if last_turn else 0.0
             people.append(
@@ -182,25 +170,26 @@ class Snapshot:
             )
         return people
 
-    def _jobs_of(self, first: tuple[Any, ...], ahead: int) -> Iterator[fair.Waiting]:
+    def _jobs_of(self, first: Sequence[Any], ahead: int) -> Iterator[fair.Waiting]:
         """From the first on by rank, a chunk at a time; ends where they end."""
         row, size = first, ahead
         yield self._job(row)
+        if row[0] == first[-1]:
+            return
         # Most people's second job is never asked for.
-        queued = Job.objects.filter(owner=first[1], status=JobStatus.QUEUED)
         while True:
-            pk, rank = row[0], row[2]
-            after = Q(rank__gt=rank) | Q(rank=rank, pk__gt=pk)
-            rest = queued.filter(after, rank__gte=rank).order_by("rank", "id")
-            rows = list(rest.values_list(*_FIELDS)[:size])
+            pk, owner, rank = row[:3]
+            rows = _jobs_after(size).rows(pk=pk, owner=owner, rank=rank)
             for row in rows:
                 yield self._job(row)
             if len(rows) < size:
                 return
             size = min(500, size * 4)
 
-    def _job(self, row: tuple[Any, ...]) -> fair.Waiting:
-        pk, owner, rank, created, kind, models, size, workflow, tags, avoid = row
+    def _job(self, row: Sequence[Any]) -> fair.Waiting:
+        pk, owner, rank, created, kind, models, size, workflow, tags, avoid = row[
+            : len(_FIELDS)
+        ]
         self._waiting[pk] = (workflow, size)
         expected = self.durations.expected(workflow, size)
         return fair.Waiting(
@@ -227,3 +216,59 @@ _FIELDS = (
     "workflow__server_tags",
     "avoid",
 )
+
+
+def _taking() -> QuerySet[Server]:
+    paused = QueueState.objects.filter(paused=True)
+    return Server.taking_jobs().annotate(queue_paused=Exists(paused))
+
+
+def _flights() -> QuerySet[Attempt, Any]:
+    return Attempt.objects.exclude(state=AttemptState.ENDED).values_list(
+        "pk",
+        "job_id",
+        "server_id",
+        "cold",
+        "job__owner_id",
+        "job__workflow_id",
+        "job__size",
+        "job__started_at",
+        "server__state",
+    )
+
+
+def _firsts() -> QuerySet[Job, Any]:
+    """Of everybody who waits the first job, then what they have used (no row: None),
+    and the id of their last job.
+    """
+    queued = Job.objects.filter(owner=OuterRef("pk"), status=JobStatus.QUEUED)
+    first = queued.order_by("rank", "id").values("pk")[:1]
+    waiting = User.objects.filter(Exists(queued)).values_list(Subquery(first))
+    own = Job.objects.filter(owner=OuterRef("owner"), status=JobStatus.QUEUED)
+    return Job.objects.filter(pk__in=waiting).values_list(
+        *_FIELDS,
+        "owner__usage__gpu_seconds",
+        "owner__usage__at",
+        "owner__usage__last_turn",
+        Subquery(own.order_by("-rank", "-id").values("pk")[:1]),
+    )
+
+
+@lru_cache(maxsize=64)
+def _jobs_after(size: int) -> Prepared[Job]:
+    """The next `size` jobs of `owner` after the one with this `rank` and `pk`."""
+    pk, owner = Slot("pk", UUIDField()), Slot("owner", BigIntegerField())
+    rank = Slot("rank", FloatField())
+
+    def build() -> QuerySet[Job, Any]:
+        after = Q(rank__gt=rank) | Q(rank=rank, pk__gt=pk)
+        queued = Job.objects.filter(owner=owner, status=JobStatus.QUEUED)
+        rest = queued.filter(after, rank__gte=rank).order_by("rank", "id")
+        return rest.values_list(*_FIELDS)[:size]
+
+    return Prepared(build)
+
+
+_servers = Prepared(_taking)
+_open_attempts = Prepared(_flights)
+_first_jobs = Prepared(_firsts)

@@ -92,7 +92,7 @@ def enqueue(
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = _numbered(idempotency_key, index)
     with transaction.atomic():
-        _lock(owner)
+        usage.lock(owner.pk)
         # The same request may have come in twice at once.
         if idempotency_key and (known := _known(owner, idempotency_key)):
             return known
@@ -122,15 +122,9 @@ def again(job: Job) -> bool:
     if not job.can_retry:
         return False
     with transaction.atomic():
-        _lock(job.owner)
+        usage.lock(job.owner_id)
         _check(job.owner, [job])
         return job.retry()
-
-
-def _lock(owner: User) -> None:
-    """One request of theirs after another, so that none slips past a limit."""
-    rows = User.objects.select_for_update(no_key=True).filter(pk=owner.pk)
-    rows.values_list("pk", flat=True).get()
 
 
 def _check(owner: User, jobs: Sequence[Job]) -> None:

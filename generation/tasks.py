@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import DateTimeField, F, QuerySet, UUIDField
 from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task, on_startup
 
 from accounts.periodic import once_a_minute
+from accounts.prepared import Prepared, PreparedUpdate, Slot
 from gallery import search
 from gallery.keeping import collecting, disks, emptying, quota, spool
 from gallery.storage_base import StorageAway
@@ -49,19 +50,32 @@ def _saving() -> QuerySet[Attempt]:
 @db_task()  # type: ignore[untyped-decorator]
 def save_results(job_id: str) -> None:
     """Fetch, check and store a job's outputs; then it is done."""
-    waiting = _saving().filter(job_id=job_id).order_by("-number")
-    attempt = waiting.select_related("job").first()
+    waiting = _attempts.objects(job=job_id)
     now = timezone.now()
-    if attempt is None or not Attempt.objects.filter(
-        pk=attempt.pk, save_after__lte=now
-    ).update(save_after=now + SAVE_LEASE, save_tries=F("save_tries") + 1):
+    if not waiting or not _take.run(
+        attempt=waiting[0].pk, now=now, until=now + SAVE_LEASE
+    ):
         return
+    attempt = waiting[0]
     attempt.save_tries += 1
+    [attempt.job] = _jobs.objects(job=job_id)
     attempt.server = kept_servers.get(attempt.server_id)
     attempt.job.version = kept_versions.get(attempt.job.version_id)
     attempt.job.workflow = attempt.job.version.workflow
     with context.about(attempt.job_id):
         _save(attempt)
+
+
+_JOB, _NOW = Slot("job", UUIDField()), Slot("now", DateTimeField())
+_attempts = Prepared(lambda: _saving().filter(job_id=_JOB).order_by("-number")[:1])
+_jobs = Prepared(lambda: Job.objects.filter(pk=_JOB))
+_take = PreparedUpdate(
+    lambda: Attempt.objects.filter(
+        pk=Slot("attempt", UUIDField()), save_after__lte=_NOW
+    ),
+    save_after=Slot("until", DateTimeField()),
+    save_tries=F("save_tries") + 1,
+)
 
 
 def _save(attempt: Attempt) -> None:

@@ -6,22 +6,31 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    DateTimeField,
+    F,
+    FloatField,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Greatest, Power
 from django.utils import timezone
 from django.utils.formats import time_format
 
+from accounts.models import User
+from accounts.prepared import Prepared, PreparedUpdate, Slot
 from gallery.keeping import disks, quota
 from generation import fair
 from generation.keeping import quota_from
 from generation.models import Attempt, Job, Usage
 from generation.models.job import AttemptState
 from generation.models.limits import Allowance, allowance_of
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 DAY = timedelta(days=1)
 SECONDS = F("finished_at") - F("started_at")
@@ -43,29 +52,61 @@ class NoRoom(NeverFits):
     """The person's storage, or the disk, is full."""
 
 
+def lock(person_id: int) -> None:
+    """Until the transaction ends, nobody else decides on what this person may have."""
+    _lock.rows(person=person_id)
+
+
 def charge(person_id: int, seconds: float) -> None:
     """Add GPU-seconds to what the person has used, as `fair.decayed` counts it."""
     now = time.time()
-    age = Greatest(Value(0.0), Value(now) - F("at"))
-    past = F("gpu_seconds") * Power(Value(0.5), age / Value(fair.HALF_LIFE))
-    rows = Usage.objects.filter(person_id=person_id)
-    charged = {
-        "gpu_seconds": past + Value(seconds),
-        "at": Greatest(F("at"), Value(now)),
-    }
-    if not rows.update(**charged):
+    values = {"person": person_id, "seconds": seconds, "now": now}
+    if not _charge.run(**values):
         first = {"gpu_seconds": seconds, "at": now}
+        rows = Usage.objects.filter(person_id=person_id)
         _, new = rows.get_or_create(person_id=person_id, defaults=first)
         if not new:  # it was made in between
-            rows.update(**charged)
+            _charge.run(**values)
+
+
+def _charged() -> dict[str, Any]:
+    now, seconds = Slot("now", FloatField()), Slot("seconds", FloatField())
+    age = Greatest(Value(0.0), now - F("at"))
+    past = F("gpu_seconds") * Power(Value(0.5), age / Value(fair.HALF_LIFE))
+    return {"gpu_seconds": past + seconds, "at": Greatest(F("at"), now)}
 
 
 def note_turn(person_id: int, now: datetime) -> None:
     """The person was given a place at a server."""
-    if not Usage.objects.filter(person_id=person_id).update(last_turn=now):
+    if not _note_turn.run(person=person_id, now=now):
         Usage.objects.get_or_create(
             person_id=person_id, defaults={"at": now.timestamp(), "last_turn": now}
         )
+
+
+_PERSON = Slot("person", BigIntegerField())
+_lock = Prepared(
+    lambda: (
+        User.objects.select_for_update(no_key=True).filter(pk=_PERSON).values_list("pk")
+    )
+)
+_active = Prepared(
+    lambda: (
+        Job.objects.active()
+        .filter(owner=_PERSON)
+        .values("owner")
+        .annotate(count=Count("pk"))
+        .values_list("count")
+    )
+)
+
+
+def _usage() -> QuerySet[Usage]:
+    return Usage.objects.filter(person_id=_PERSON)
+
+
+_charge = PreparedUpdate(_usage, **_charged())
+_note_turn = PreparedUpdate(_usage, last_turn=Slot("now", DateTimeField()))
 
 
 def over_the_day(allowed: Mapping[int, Allowance], now: datetime) -> set[int]:
@@ -171,7 +212,7 @@ def _check_queued(owner: User, wanted: int, limit: int | None) -> None:
         return
     if wanted > limit:
         raise NeverFits(f"You may have at most {_jobs(limit)} in the queue.")
-    active = owner.jobs.active().count()
+    active = sum(count for [count] in _active.rows(person=owner.pk))
     if active + wanted > limit:
         room = max(0, limit - active)
         raise TooMany(

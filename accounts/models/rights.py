@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.models.user import User
+from accounts.prepared import Prepared, Slot
 
 SWITCHES = ("share_links", "api", "webhooks")
 
@@ -84,8 +85,15 @@ def rights_of(person: User | AnonymousUser) -> Rights:
     return known
 
 
+_rights_of = Prepared(
+    lambda: GroupRights.objects.filter(
+        group__user=Slot("person", models.BigIntegerField())
+    )
+)
+
+
 def _read(person: User) -> Rights:
-    rows = list(GroupRights.objects.filter(group__user=person))
+    rows = _rights_of.objects(person=person.pk)
     if not rows:
         return Rights()
     switches = {name: any(getattr(row, name) for row in rows) for name in SWITCHES}

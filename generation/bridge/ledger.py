@@ -33,8 +33,8 @@ Times = tuple[datetime | None, datetime | None]
 
 def submitted(claim: Claim) -> bool:
     """The server has taken the prompt."""
-    rows = claim.attempt.held_by(claim.attempt.bridge)
-    if not rows.update(state=Attempt.State.SUBMITTED, submitted_at=timezone.now()):
+    submitted = Attempt.State.SUBMITTED
+    if not claim.attempt.write(state=submitted, submitted_at=timezone.now()):
         return False
     claim.attempt.state = Attempt.State.SUBMITTED
     return True
@@ -63,9 +63,8 @@ def _end(
     started, finished = times or (None, None)
     if started is None or finished is None:
         started, finished = _started(claim) if times else None, timezone.now()
-    rows = claim.attempt.held_by(claim.attempt.bridge)
     fields |= {"started_at": started, "finished_at": finished}
-    if not rows.update(state=Attempt.State.ENDED, outcome=outcome, **fields):
+    if not claim.attempt.write(state=Attempt.State.ENDED, outcome=outcome, **fields):
         return None
     seconds = max(0.0, (finished - started).total_seconds()) if started else 0.0
     if seconds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.models import User
+from accounts.prepared import PreparedUpdate, Slot
 from generation import events, fair
 from generation.comfy import graph as comfy_graph
 from generation.models.fields import KeptJSONField
@@ -287,8 +289,8 @@ class Job(models.Model):
         return True
 
     def _write(self, sources: Iterable[str], fields: Mapping[str, Any]) -> bool:
-        rows = Job.objects.filter(pk=self.pk, status__in=list(sources))
-        if not rows.update(sequence=F("sequence") + 1, **fields):
+        write = _write(tuple(sources), tuple(fields))
+        if not write.run(pk=self.pk, **fields):
             return False
         for name, value in fields.items():
             setattr(self, name, value)
@@ -367,6 +369,16 @@ class Job(models.Model):
         return self.move(
             JobStatus.FAILED, error=sentence, error_detail=detail, **fields
         )
+
+
+@lru_cache(maxsize=256)
+def _write(sources: tuple[str, ...], names: tuple[str, ...]) -> PreparedUpdate:
+    """Writes the fields of these names if the row is in one of `sources`."""
+    row = {"pk": Slot("pk", models.UUIDField()), "status__in": list(sources)}
+    slots = _slots(Job, names)
+    return PreparedUpdate(
+        lambda: Job.objects.filter(**row), sequence=F("sequence") + 1, **slots
+    )
 
 
 class AttemptState(models.TextChoices):
@@ -459,9 +471,12 @@ class Attempt(models.Model):
 
     def held_by(self, bridge: str) -> models.QuerySet[Attempt]:
         """The row, as long as this bridge holds it and it is open."""
-        return Attempt.objects.filter(pk=self.pk, bridge=bridge).exclude(
-            state=AttemptState.ENDED
-        )
+        return _held(self.pk, bridge)
+
+    def write(self, **fields: Any) -> bool:
+        """Write the fields if its bridge holds it still and it is open."""
+        write = _write_held(tuple(fields))
+        return bool(write.run(pk=self.pk, by=self.bridge, **fields))
 
     @transaction.atomic
     def give_up(self) -> bool:
@@ -491,3 +506,20 @@ class Attempt(models.Model):
             return False
         self.bridge, self.lease_until = bridge, lease_until
         return True
+
+
+@lru_cache(maxsize=64)
+def _write_held(names: tuple[str, ...]) -> PreparedUpdate:
+    """Writes the fields of these names while the bridge `by` holds the attempt."""
+    pk, by = Slot("pk", models.UUIDField()), Slot("by", models.CharField())
+    return PreparedUpdate(lambda: _held(pk, by), **_slots(Attempt, names))
+
+
+def _held(pk: Any, bridge: Any) -> models.QuerySet[Attempt]:
+    mine = Attempt.objects.filter(pk=pk, bridge=bridge)
+    return mine.exclude(state=AttemptState.ENDED)
+
+
+def _slots(model: type[models.Model], names: Iterable[str]) -> dict[str, Any]:
+    meta: Any = model._meta
+    return {name: Slot(name, meta.get_field(name)) for name in names}

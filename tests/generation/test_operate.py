@@ -230,6 +230,7 @@ def test_the_page_costs_the_same_however_many_servers_and_templates(as_root, ali
 
     make.server()
     make.job(alice)
+    make.job(alice)
     queries()  # what is kept per process
     few = queries()
     for number in range(6):
