@@ -6,10 +6,10 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifeos.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-# Sets Django up, so it comes before every import that needs models.
-django_application = get_asgi_application()
+# Before every import that needs models.
+django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
@@ -18,6 +18,7 @@ from django.urls import get_resolver, path  # noqa: E402
 
 from generation.consumers import PageConsumer  # noqa: E402
 from lifeos import broken, garbage, pressure  # noqa: E402
+from lifeos.handler import OneThread  # noqa: E402
 from lifeos.longpoll import LongPoll  # noqa: E402
 from lifeos.metrics.http import count_sockets  # noqa: E402
 from lifeos.origin import SameOrigin  # noqa: E402
@@ -27,7 +28,7 @@ broken.install()
 
 application = ProtocolTypeRouter(
     {
-        "http": LongPoll(django_application),
+        "http": LongPoll(OneThread()),
         "websocket": AllowedHostsOriginValidator(
             SameOrigin(
                 count_sockets(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from gallery.storage_base import StorageAway
-from lifeos.middleware import EitherWay
+from lifeos.middleware import Middleware
 
 SENTENCE = "The storage does not answer at the moment. Try again in half a minute."
 RETRY_AFTER = "30"  # seconds
 
 
-class AwayMiddleware(EitherWay):
+class AwayMiddleware(Middleware):
     """503 for each file that has to come from there, until it answers again."""
 
-    def __call__(
-        self, request: HttpRequest
-    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
     def process_exception(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from asgiref.sync import sync_to_async
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
@@ -19,7 +18,7 @@ from gallery.storage import S3, homes
 from gallery.storage_base import StorageAway
 from generation.models import Server
 from lifeos import draining, metrics
-from lifeos.middleware import EitherWay
+from lifeos.middleware import Middleware
 
 # A mounted folder whose server is gone answers nothing, for ever.
 STORAGE_SECONDS = 5.0
@@ -123,17 +122,13 @@ VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
 }
 
 
-class ProbeMiddleware(EitherWay):
+class ProbeMiddleware(Middleware):
     """Answers machines before anything else is asked for.
 
     A load balancer and Prometheus name the process by its address, which is in nobody's
     ALLOWED_HOSTS, and come over plain HTTP; a session would only cost.
     """
 
-    def __call__(
-        self, request: HttpRequest
-    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         view = VIEWS.get(request.path_info)
-        if view is None:
-            return self.get_response(request)
-        return sync_to_async(view)(request) if self.is_async else view(request)
+        return self.get_response(request) if view is None else view(request)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Awaitable
 from contextvars import ContextVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from generation.context import job_id
-from lifeos.middleware import EitherWay
+from lifeos.middleware import Middleware
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"request_id", "message", "asctime"}
@@ -63,12 +62,10 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record) + tail
 
 
-class RequestIdMiddleware(EitherWay):
+class RequestIdMiddleware(Middleware):
     """Give each request an id: the proxy's X-Request-ID if it is plain, or our own."""
 
-    def __call__(
-        self, request: HttpRequest
-    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         plain = len(given) <= 64 and given.replace("-", "").isalnum()
         chosen = given if given and plain else uuid.uuid4().hex
@@ -76,15 +73,6 @@ class RequestIdMiddleware(EitherWay):
         # For what must not import this: the audit log keeps it with each event.
         request.request_id = chosen  # type: ignore[attr-defined]
         response = self.get_response(request)
-        if isinstance(response, HttpResponseBase):
-            response["X-Request-ID"] = chosen
-            return response
-        return self._wait(response, chosen)
-
-    async def _wait(
-        self, coming: Awaitable[HttpResponseBase], chosen: str
-    ) -> HttpResponseBase:
-        response = await coming
         # For whoever reports an error: it finds the lines of the log.
         response["X-Request-ID"] = chosen
         return response

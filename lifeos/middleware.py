@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-class EitherWay:
-    """Middleware for sync and async alike; `is_async` tells which one it is here.
-
-    Without it Django hands each request to a thread and back.
-    """
-
-    sync_capable = async_capable = True
+class Middleware:
+    """Synchronous, as all of a request is: see lifeos/handler.py."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
 
-    def __call__(
-        self, request: HttpRequest
-    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """The answer, or where `is_async` an awaitable of it."""
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         raise NotImplementedError

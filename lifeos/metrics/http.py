@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from prometheus_client import Gauge, Histogram
 
-from lifeos.middleware import EitherWay
+from lifeos.middleware import Middleware
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 REQUESTS = Histogram(
@@ -25,27 +25,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class MetricsMiddleware(EitherWay):
+class MetricsMiddleware(Middleware):
     """Measures each request. The labels are names of ours: few, and nobody's data."""
 
-    def __call__(
-        self, request: HttpRequest
-    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self.is_async:
-            return self._wait(request)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         begun = time.perf_counter()
         response = self.get_response(request)
-        assert isinstance(response, HttpResponseBase)
         _observe(request, response, begun)
         return response
-
-    async def _wait(self, request: HttpRequest) -> HttpResponseBase:
-        begun = time.perf_counter()
-        response = self.get_response(request)
-        assert not isinstance(response, HttpResponseBase)
-        answered = await response
-        _observe(request, answered, begun)
-        return answered
 
 
 def _observe(request: HttpRequest, response: HttpResponseBase, begun: float) -> None:
