@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 ASK_EVERY = 2.0
+# A bridge that was told of a job and came too late lets the others go first by so much
+# until it is the first again. Else all ask for each job, and all but one in vain.
+AFTER_YOU = 0.03
 RENEW_EVERY = scheduling.LEASE.total_seconds() / 3
 
 
@@ -47,6 +50,8 @@ class Bridge:
         self.name = self._presence.name
         self._wake = asyncio.Event()
         self._told_of_cancel = False
+        self._told_of_job = False
+        self._comes_late = False
         # While all servers are full, one more job that waits is nothing to look at.
         self._may_find = True
         self._drives: dict[UUID, tuple[Drive, asyncio.Task[None]]] = {}
@@ -137,11 +142,14 @@ class Bridge:
     async def _take_jobs(self) -> None:
         # Before the look: what changes during it is looked at once more.
         self._may_find = False
+        told, self._told_of_job = self._told_of_job, False
         try:
             claims = await self._next()
         except scheduling.Full:
             return
         self._may_find = True
+        if claims or told:
+            self._comes_late = not claims
         for claim in claims:
             self._start(claim)
 
@@ -242,4 +250,6 @@ class Bridge:
             why = message.get("why", "changed")
             self._told_of_cancel |= why == "cancelled"
             self._may_find |= why == "changed"
-            self._wake.set()
+            self._told_of_job |= why == "queued"
+            wait = AFTER_YOU if why == "queued" and self._comes_late else 0.0
+            asyncio.get_running_loop().call_later(wait, self._wake.set)

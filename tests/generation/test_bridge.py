@@ -305,3 +305,34 @@ async def test_new_credentials_are_used_from_the_next_visit_on(
     await in_thread(server.save)()
     await eventually(lambda: used("Bearer second"))
     assert "first" not in server.way
+
+
+async def test_who_came_too_late_lets_the_others_go_first(
+    simulator, looks, monkeypatch
+):
+    monkeypatch.setattr(service, "AFTER_YOU", 60.0)
+    alice = await in_thread(make.user)("alice")
+    await in_thread(make.server)(url=simulator.url, max_in_flight=9)
+
+    async def took(count):
+        return len(simulator.executions) == count
+
+    await in_thread(make.job)(alice)
+    await in_thread(wake)("queued")
+    await eventually(lambda: took(1))
+    # Another bridge was faster: told of a job, this one finds none.
+    await in_thread(wake)("queued")
+    await asyncio.sleep(0.2)
+    assert looks[-1] == []
+    before = len(looks)
+
+    await in_thread(make.job)(alice)
+    await in_thread(wake)("queued")
+    await asyncio.sleep(0.2)
+    assert len(looks) == before
+    # The others are gone: as soon as it looks for whatever reason, it is the first.
+    await in_thread(wake)("changed")
+    await eventually(lambda: took(2))
+    await in_thread(make.job)(alice)
+    await in_thread(wake)("queued")
+    await eventually(lambda: took(3))
