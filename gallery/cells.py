@@ -11,18 +11,16 @@ from html import escape
 from uuid import UUID
 
 from django.template.defaultfilters import floatformat
-from django.templatetags.static import static
 from django.urls import get_script_prefix, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.templatetags.icons import icon
 from gallery.files.shrinking import WIDTHS
 from gallery.grid import Tile, short
 from gallery.models import Image
 
 # What stands for them in an address until it is known.
 WIDTH, ANY = "WIDTH", str(UUID(int=0))
-ICON = '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>'
 MEDIA_ICONS = {
     Image.Media.VIDEO: "film",
     Image.Media.ANIMATION: "film",
@@ -143,9 +141,3 @@ def address_of(name: str, pk: UUID, *rest: str) -> str:
 @cache
 def _pattern(name: str, prefix: str, *rest: str) -> str:
     return reverse(name, args=[ANY, *rest])
-
-
-@cache
-def icon(name: str) -> SafeString:
-    """As `components/_icon.html`, which takes longer."""
-    return format_html(ICON, static("icons.svg"), name)

@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, transaction
 STEPS = 20_000
 # PostgreSQL's code for a statement that ran into its limit.
 CANCELLED = "57014"
+RESTORE = "SELECT set_config('statement_timeout', %s, true)"
 
 
 class TooSlow(Exception):
@@ -39,10 +40,14 @@ def limited() -> Iterator[None]:
 
 @contextmanager
 def _postgres(seconds: float) -> Iterator[None]:
+    # What is set lasts to the end of the transaction: mostly nothing is to be undone.
+    goes_on = connection.in_atomic_block
+    before = ""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SHOW statement_timeout")
-            before = cursor.fetchone()[0]
+            if goes_on:
+                cursor.execute("SHOW statement_timeout")
+                before = cursor.fetchone()[0]
             limit = [f"{int(seconds * 1000)}"]
             # Compiling a statement takes longer than any page of a search does, and a
             # plan for all words and all people is a bad one for most.
@@ -53,8 +58,8 @@ def _postgres(seconds: float) -> Iterator[None]:
                 limit,
             )
             yield
-            # In a transaction that goes on, the limit was for this alone.
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+            if goes_on:  # the limit was for this alone
+                cursor.execute(RESTORE, [before])
     except OperationalError as exc:
         if getattr(exc.__cause__, "sqlstate", "") == CANCELLED:
             raise TooSlow from exc

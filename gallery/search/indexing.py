@@ -16,7 +16,9 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import BigIntegerField
 
+from accounts.prepared import Prepared, Slot
 from gallery.models import (
     AlbumItem,
     Image,
@@ -36,10 +38,17 @@ LOCK = 0x5EA7C4
 Counts = Counter[tuple[int, str, str]]
 
 
+_marked = Prepared(
+    lambda: SearchMark.objects.filter(
+        owner=Slot("owner", BigIntegerField())
+    ).values_list("owner")[:1]
+)
+
+
 def catch_up(owner: int, batches: int = BATCHES_AT_ONCE) -> None:
     """Take up what has changed of this person's pictures. One query if nothing has."""
     for _ in range(batches):
-        if not SearchMark.objects.filter(owner=owner).exists():
+        if not _marked.rows(owner=owner):
             return
         _take_up(owner)
 

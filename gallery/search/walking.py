@@ -19,6 +19,9 @@ from gallery.search.document import STRETCH_BITS
 
 # Pictures that are looked through before the index is asked.
 NEAR = 2000
+# Of so many it is taken which of the conditions is met least often: GIN looks for the
+# next picture by the first, and asks the others about it.
+SAMPLE = 200
 EDGE = 2**63 - 1
 ENTRY = "gallery_searchentry"
 
@@ -70,9 +73,9 @@ class Walk:
             after = f"place < ({start})"
         by_time = self.compiled.by_time(self.owner)
         met = " AND ".join(
-            "gallery_words_by_time(words, place)"
-            f" @@ replace(%(by_time_{n})s, '{STRETCH}', number || ':')::tsquery"
-            for n in range(len(by_time))
+            "gallery_words_by_time(words, place) @@ replace("
+            f"(SELECT rarest[{n}] FROM ranked), '{STRETCH}', number || ':')::tsquery"
+            for n in range(1, len(by_time) + 1)
         )
         exactly = "" if self.compiled.is_exact else "AND words @@ %(words)s::tsquery"
         # "OFFSET 0": in the order of age, not by the index of the words.
@@ -100,6 +103,14 @@ class Walk:
                 WHERE owner_id = %(owner)s AND {within} AND {after}
                 ORDER BY place {order} LIMIT 1
               ) FROM stretch WHERE number IS NOT NULL
+            ), ranked AS MATERIALIZED (
+              SELECT array_agg(condition ORDER BY hits) AS rarest FROM (
+                SELECT condition, (SELECT count(*) FROM (
+                  SELECT words FROM {ENTRY} WHERE owner_id = %(owner)s AND {within}
+                  ORDER BY place {order} LIMIT {SAMPLE}
+                ) sample WHERE words @@ replace(condition, '{STRETCH}', '')::tsquery
+                ) AS hits FROM unnest(%(by_time)s::text[]) AS condition
+              ) counted
             )
             SELECT {self.stars} AS stars, place, image FROM near
             UNION ALL
@@ -117,7 +128,7 @@ class Walk:
         values: dict[str, Any] = {
             "owner": self.owner,
             "words": self.compiled.for_postgres(self.owner),
-            **{f"by_time_{n}": text for n, text in enumerate(by_time)},
+            "by_time": by_time,
             "limit": self.limit,
             "low": low,
             "high": high,

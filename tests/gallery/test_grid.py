@@ -231,6 +231,8 @@ def test_a_page_is_read_by_one_index(alice, kind):
     sql = seen[0]["sql"]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            # Of a few rows the index of all pictures reads as many.
+            cursor.execute("DROP INDEX image_gallery_order")
             cursor.execute(
                 "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
             )
