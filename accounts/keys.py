@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import audit
 from accounts.http import PersonRequest
-from accounts.models import ApiKey, Scope, User, rights_of
+from accounts.models import ApiKey, Scope, User, lock, rights_of
 from accounts.models.keys import MAX_KEYS
 
 SHOWN_ENDED = 10
@@ -50,8 +50,7 @@ class KeyForm(forms.Form):
         """The key and its secret; None, and an error, when there are too many."""
         days = self.cleaned_data["lasts"]
         with transaction.atomic():
-            # One request of theirs after another, so that none slips past the limit.
-            User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+            lock(owner.pk)
             if owner.api_keys.usable().count() >= MAX_KEYS:
                 self.add_error(None, f"You have {MAX_KEYS} keys. Revoke one first.")
                 return None

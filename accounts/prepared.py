@@ -32,7 +32,7 @@ class Slot(Value):
         return field.get_db_prep_save(values[self.value], connection)
 
 
-class _Kept:
+class _Statement:
     """SQL, made at the first run, and its parameters with the slots among them."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class _Kept:
         )
 
 
-class Prepared(_Kept, Generic[M]):
+class Prepared(_Statement, Generic[M]):
     """A queryset that `build` makes, with slots where its values change.
 
     A limit is no value, so it cannot be a slot. Rows are locked as the queryset says,
@@ -98,7 +98,7 @@ class Prepared(_Kept, Generic[M]):
         self._sql = sql
 
 
-class PreparedUpdate(_Kept):
+class PreparedUpdate(_Statement):
     """`build().update(**fields)`, with slots among the fields as well."""
 
     def __init__(self, build: Callable[[], QuerySet[Any]], **fields: Any) -> None:

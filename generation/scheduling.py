@@ -19,6 +19,7 @@ from django.db.models import (
 )
 from django.utils import timezone
 
+from accounts.models import lock
 from accounts.prepared import Prepared, Slot
 from generation import fair, usage
 from generation.models.job import Attempt, AttemptState, Job, JobStatus
@@ -83,7 +84,7 @@ def _is_full(server: int, places: int, owner: int, limit: int | None) -> bool:
         return True
     if limit is None:
         return False
-    usage.lock(owner)
+    lock(owner)
     return len(_in_flight.rows(person=owner)) >= limit
 
 

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounts import guard
-from accounts.models import User, rights_of
+from accounts.models import User, lock, rights_of
 from gallery.models import Image
 from generation import events, offers, outlook, parameters, sweep, usage, wildcards
 from generation.comfy.graph import models as models_of
@@ -92,7 +92,7 @@ def enqueue(
     for index, job in enumerate(jobs if idempotency_key else []):
         job.idempotency_key = _numbered(idempotency_key, index)
     with transaction.atomic():
-        usage.lock(owner.pk)
+        lock(owner.pk)
         # The same request may have come in twice at once.
         if idempotency_key and (known := _known(owner, idempotency_key)):
             return known
@@ -122,7 +122,7 @@ def again(job: Job) -> bool:
     if not job.can_retry:
         return False
     with transaction.atomic():
-        usage.lock(job.owner_id)
+        lock(job.owner_id)
         _check(job.owner, [job])
         return job.retry()
 

@@ -52,11 +52,6 @@ class NoRoom(NeverFits):
     """The person's storage, or the disk, is full."""
 
 
-def lock(person_id: int) -> None:
-    """Until the transaction ends, nobody else decides on what this person may have."""
-    _lock.rows(person=person_id)
-
-
 def charge(person_id: int, seconds: float) -> None:
     """Add GPU-seconds to what the person has used, as `fair.decayed` counts it."""
     now = time.time()
@@ -85,11 +80,6 @@ def note_turn(person_id: int, now: datetime) -> None:
 
 
 _PERSON = Slot("person", BigIntegerField())
-_lock = Prepared(
-    lambda: (
-        User.objects.select_for_update(no_key=True).filter(pk=_PERSON).values_list("pk")
-    )
-)
 _active = Prepared(
     lambda: (
         Job.objects.active()

@@ -9,7 +9,7 @@ from accounts.models.invitation import Invitation
 from accounts.models.keys import ApiKey, Scope
 from accounts.models.notices import Notice, NoticeSettings
 from accounts.models.rights import GroupRights, Rights, rights_of
-from accounts.models.user import User
+from accounts.models.user import User, lock
 
 __all__ = [
     "ApiKey",
@@ -23,5 +23,6 @@ __all__ = [
     "Rights",
     "Scope",
     "User",
+    "lock",
     "rights_of",
 ]

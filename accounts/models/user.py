@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
+from accounts.prepared import Prepared, Slot
+
 
 class User(AbstractUser):
     """A person who signs in. `is_staff` administers, nobody else sees others' work.
@@ -52,3 +54,20 @@ def is_last_administrator(person: User) -> bool:
         return False
     others = User.objects.filter(is_superuser=True, is_active=True)
     return not others.exclude(pk=person.pk).exists()
+
+
+_locked = Prepared(
+    lambda: (
+        User.objects.select_for_update(no_key=True)
+        .filter(pk=Slot("person", models.BigIntegerField()))
+        .values_list("pk")
+    )
+)
+
+
+def lock(person_id: int) -> None:
+    """Until the transaction ends, one request of theirs after another, so that none
+    slips past a limit. Raises User.DoesNotExist.
+    """
+    if not _locked.rows(person=person_id):
+        raise User.DoesNotExist

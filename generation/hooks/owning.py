@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from accounts import audit, guard
-from accounts.models import User, rights_of
+from accounts.models import User, lock, rights_of
 from generation.hooks import sending
 from generation.models import Webhook
 from generation.models.webhook import MAX_HOOKS, Event
@@ -29,8 +29,7 @@ def add(owner: User, url: str, events: Iterable[str]) -> Webhook:
         raise BadHook(None, "Your groups may not use webhooks.")
     url, wanted = _checked(url), _known(events)
     with transaction.atomic():
-        # One request of theirs after another, so that none slips past the limit.
-        User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+        lock(owner.pk)
         if owner.webhooks.count() >= MAX_HOOKS:
             raise BadHook(None, f"You have {MAX_HOOKS} webhooks. Delete one first.")
         hook = Webhook.objects.create(owner=owner, url=url, events=wanted)
