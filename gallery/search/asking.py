@@ -13,12 +13,14 @@ from django.http import QueryDict
 from accounts.http import PersonRequest
 from gallery.search.counting import Count
 from gallery.search.fields import FIELDS, FLAGS, Field
-from gallery.search.finding import NEWEST, ORDERS, Found, find, sentences
+from gallery.search.finding import NEWEST, ORDERS, Found, find, sentences, that_find
 from gallery.search.language import Filter, Node, Not, Or
 from gallery.search.parsing import MAX_LENGTH, parse
 
-# More hints than these are no help.
-MAX_HINTS = 4
+# More hints than these are no help. Of a long search fewer parts are tried: each try
+# costs as much as the search did, and seldom is it one word that is in the way.
+MAX_HINTS, MAX_HINTS_OF_MANY = 4, 2
+MANY = 5
 
 
 class Chip(NamedTuple):
@@ -108,10 +110,12 @@ class Asked:
         if len(parsed.parts) < 2:
             return
         numbered = sorted(enumerate(parsed.parts), key=lambda pair: _rank(pair[1]))
-        for number, part in numbered[:MAX_HINTS]:
-            text = parsed.without(number)
-            if find(self.found.user, text).ids(1):
-                yield Hint(str(part), self.address(text))
+        most = MAX_HINTS if len(numbered) < MANY else MAX_HINTS_OF_MANY
+        parts = [(str(p), parsed.without(n)) for n, p in numbered[:most]]
+        found = that_find([find(self.found.user, text) for _, text in parts])
+        for (part, text), finds in zip(parts, found, strict=True):
+            if finds:
+                yield Hint(part, self.address(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,23 +22,14 @@ from gallery.search.compiling import Compiled, compiled
 from gallery.search.guard import TooSlow, limited
 from gallery.search.language import Parsed, Problem
 from gallery.search.parsing import parse
-from gallery.search.walking import NEAR, Walk
+from gallery.search.walking import ENTRY, STARS, Key, Statement, Walk
 
 ORDERS = {"newest": "Newest", "oldest": "Oldest", "rating": "Best rated"}
 NEWEST, OLDEST, RATING = ORDERS
-STARS = (5, 4, 3, 2, 1, 0)
 # So many matches are sorted by their stars.
 FEW = 500
 # An owner's number that nobody has.
 NOBODY = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Where a page ended: a place, and the stars when these come first."""
-
-    place: int
-    stars: int = 0
 
 
 @dataclass
@@ -81,74 +72,74 @@ class Found:
         """The first pictures' ids, in order, as for a download or a selection."""
         return [image for _, _, image in self._entries(None, limit)]
 
+    def facets(self, limit: int) -> list[str]:
+        """What is counted of each of the first matches: see SearchEntry."""
+        sql, values = self._statement(None, limit)
+        sql = (
+            f"SELECT w.stars, w.place, e.facets FROM ({sql}) w"
+            f" CROSS JOIN {ENTRY} e WHERE e.place = w.place"
+        )
+        return [str(facets) for _, _, facets in self._rows([(sql, values)])[0]]
+
     def neighbours(self, image: Image) -> tuple[Image | None, Image | None]:
         """The matches before and after one, by date where the best rated come first."""
         entry = SearchEntry.objects.filter(pk=image.pk, owner=self.user.pk).first()
         if entry is None:
             return None, None
-        pair = []
-        for order in (OLDEST, NEWEST):
-            found = replace(self, order=order)._entries(Key(entry.place), 1)
-            rows = Image.objects.owned_by(self.user)
-            pair.append(rows.filter(pk__in=[pk for _, _, pk in found]).first())
-        newer, older = pair
+        key = Key(entry.place)
+        walks = [replace(self, order=o)._statement(key, 1) for o in (OLDEST, NEWEST)]
+        ids = [[_uuid(pk) for _, _, pk in rows] for rows in self._rows(walks)]
+        there = Image.objects.owned_by(self.user).in_bulk(
+            [pk for pks in ids for pk in pks]
+        )
+        newer, older = (there.get(pks[0]) if pks else None for pks in ids)
         return (older, newer) if self.order == OLDEST else (newer, older)
 
     def _entries(self, key: Key | None, limit: int) -> list[tuple[int, int, UUID]]:
         """(stars, place, image) of so many matches; stars are 0 in other orders."""
+        [rows] = self._rows([self._statement(key, limit)])
+        return [(stars, place, _uuid(image)) for stars, place, image in rows]
+
+    def _rows(self, statements: Sequence[Statement]) -> list[list[Any]]:
+        """What each statement finds, in order, or nothing where it may not look."""
         if self.user.is_anonymous or not self.ok:
-            return []
+            return [[] for _ in statements]
         indexing.catch_up(self.user.pk)
-        found: list[tuple[int, int, UUID]] = []
-        sql, values = self._statement(key, limit)
         try:
-            with limited(), connection.cursor() as cursor:
-                cursor.execute(sql, values)
-                for stars, place, image in cursor.fetchall():
-                    pk = image if isinstance(image, UUID) else UUID(image)
-                    found.append((stars, place, pk))
-            found.sort(key=lambda row: row[:2], reverse=self.order != OLDEST)
+            found = _answers(statements)
         except TooSlow as exc:
             self.problems.append(Problem(str(exc)))
+            return [[] for _ in statements]
+        for rows in found:
+            rows.sort(key=lambda row: row[:2], reverse=self.order != OLDEST)
         return found
 
-    def _statement(self, key: Key | None, limit: int) -> tuple[str, list[Any]]:
+    def _statement(self, key: Key | None, limit: int) -> Statement:
         walk = Walk(
             compiled=self.compiled,
             owner=self.user.pk or NOBODY,
             limit=limit,
             after=key.place if key else None,
             oldest_first=self.order == OLDEST,
-            near=NEAR,
         )
         return self._best_rated(walk, key) if self.order == RATING else _sql(walk)
 
-    def _best_rated(self, walk: Walk, key: Key | None) -> tuple[str, list[Any]]:
+    def _best_rated(self, walk: Walk, key: Key | None) -> Statement:
         """Few matches are sorted. Of many there is one walk for each number of stars,
         the best first: a database goes through them in this order, and no further than
         to the limit.
         """
         few, looked_for = _sql(replace(walk, after=None, limit=FEW + 1))
         best, place = (key.stars, key.place) if key else (STARS[0] + 1, 0)
-        walks = [
-            _sql(
-                replace(
-                    walk,
-                    compiled=self.compiled.and_rating(stars),
-                    after=key.place if key and stars == key.stars else None,
-                    stars=stars,
-                )
-            )
-            for stars in STARS
-            if key is None or stars <= key.stars
-        ]
         # A limit of none keeps either database from beginning with a walk.
         most = (
             f"CASE WHEN (SELECT count(*) FROM few) > {FEW} THEN {walk.limit} ELSE 0 END"
         )
-        many = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT * FROM ({sql}) v LIMIT {most}) w{n}"
-            for n, (sql, _) in enumerate(walks)
+        whole = replace(walk, after=None)
+        many, values = (
+            whole.for_postgres_by_stars(key, most)
+            if connection.vendor == "postgresql"
+            else whole.for_sqlite_by_stars(key, most)
         )
         sql = f"""
             WITH few AS MATERIALIZED ({few})
@@ -161,12 +152,40 @@ class Found:
                 ORDER BY 1 DESC, 2 DESC LIMIT %s
               ) sorted UNION ALL {many}
             ) w LIMIT %s"""
-        values = [value for _, some in walks for value in some]
         limits = [best, best, place, walk.limit]
         return sql, [*looked_for, *limits, *values, walk.limit]
 
 
-def _sql(walk: Walk) -> tuple[str, list[Any]]:
+def that_find(searches: Sequence[Found]) -> list[bool]:
+    """Which of one person's searches find anything; none of them if it takes too long.
+
+    In one round trip.
+    """
+    if not searches:
+        return []
+    walks = [search._statement(None, 1) for search in searches]
+    return [bool(rows) for rows in searches[0]._rows(walks)]
+
+
+def _answers(statements: Sequence[Statement]) -> list[list[Any]]:
+    """The rows of each, all in one round trip. Raises TooSlow."""
+    sql = " UNION ALL ".join(
+        f"SELECT {n}, s{n}.* FROM ({sql}) s{n}" for n, (sql, _) in enumerate(statements)
+    )
+    found: list[list[Any]] = [[] for _ in statements]
+    with limited(), connection.cursor() as cursor:
+        cursor.execute(sql, [value for _, some in statements for value in some])
+        for number, *row in cursor.fetchall():
+            found[number].append(row)
+    return found
+
+
+def _uuid(image: UUID | str) -> UUID:
+    """As either database gives it."""
+    return image if isinstance(image, UUID) else UUID(image)
+
+
+def _sql(walk: Walk) -> Statement:
     postgres = connection.vendor == "postgresql"
     return walk.for_postgres() if postgres else walk.for_sqlite()
 

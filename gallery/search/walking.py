@@ -10,25 +10,59 @@ longer than a stretch has pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gallery.search import schema
 from gallery.search.compiling import STRETCH, Compiled
-from gallery.search.document import STRETCH_BITS
+from gallery.search.document import RATING, STRETCH_BITS
 
-# Pictures that are looked through before the index is asked.
-NEAR = 2000
+# Pictures that are looked through before the index is asked, for each so many matches
+# that are wanted.
+NEAR, WANTED = 1000, 250
 # Of so many it is taken which of the conditions is met least often: GIN looks for the
 # next picture by the first, and asks the others about it.
 SAMPLE = 200
+# The index is asked for so many conditions, the rest is looked up in what it finds:
+# each costs it as much as it has pictures, and four leave few.
+MOST = 4
 EDGE = 2**63 - 1
 ENTRY = "gallery_searchentry"
+# SQL and its values, by their order.
+Statement = tuple[str, list[Any]]
+STARS = (5, 4, 3, 2, 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where a page ended: a place, and the stars when these come first."""
+
+    place: int
+    stars: int = 0
+
+    @property
+    def rest(self) -> list[int]:
+        """The stars of what comes after it."""
+        return [stars for stars in STARS if stars <= self.stars]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a walk's own statement on PostgreSQL has in these places, as SQL.
+
+    `more`: so many conditions beside those of the search.
+    """
+
+    stars: str = "0"
+    high: str = "%(high)s"
+    words: str = "%(words)s::tsquery"
+    conditions: str = "%(by_time)s::text[]"
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Matches of one person from a place on; `stars` is given back with each."""
+    """Matches of one person from a place on, each with its `stars`, on SQLite."""
 
     compiled: Compiled
     owner: int
@@ -36,7 +70,12 @@ class Walk:
     after: int | None = None
     oldest_first: bool = False
     stars: int = 0
-    near: int = NEAR  # pictures, on PostgreSQL
+
+    @property
+    def near(self) -> int:
+        if self.limit == 1:  # it need not be the newest by far
+            return min(NEAR, SAMPLE)
+        return NEAR * max(1, self.limit // WANTED)
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -50,7 +89,7 @@ class Walk:
                 high = min(high, self.after)
         return low, high
 
-    def for_sqlite(self) -> tuple[str, list[Any]]:
+    def for_sqlite(self) -> Statement:
         name = schema.FULL_TEXT
         order = "ASC" if self.oldest_first else "DESC"
         sql = (
@@ -61,26 +100,85 @@ class Walk:
         )
         return sql, [self.compiled.for_sqlite(self.owner), *self.bounds, self.limit]
 
-    def for_postgres(self) -> tuple[str, list[Any]]:
+    def for_sqlite_by_stars(self, key: Key | None, most: str) -> Statement:
+        """One such walk for each number of stars, the best first, from `key` on.
+
+        `most` is SQL: of each walk so many.
+        """
+        walks = [
+            replace(
+                self,
+                compiled=self.compiled.and_rating(stars),
+                after=key.place if key and stars == key.stars else None,
+                stars=stars,
+            ).for_sqlite()
+            for stars in (key.rest if key else STARS)
+        ]
+        sql = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT * FROM ({sql}) v LIMIT {most}) w{n}"
+            for n, (sql, _) in enumerate(walks)
+        )
+        return sql, [value for _, some in walks for value in some]
+
+    def for_postgres(self) -> Statement:
         """Its rows are the first matches, in no promised order among themselves."""
+        return _by_position(self._walked(Terms()), self._values)
+
+    def for_postgres_by_stars(self, key: Key | None, most: str) -> Statement:
+        """As `for_sqlite_by_stars`. One text for all: six of them take PostgreSQL
+        longer to plan than to answer.
+        """
+        star = f"{self.owner}{RATING}' || star || '"
+        rated = Terms(
+            stars="star",
+            words=f"(%(words)s::tsquery && ('''{star}''')::tsquery)",
+            conditions=f"(%(by_time)s::text[] || ('''{STRETCH}{star}'''))",
+            more=1,
+        )
+        values = self._values | {"every": [*STARS]}
+        if key:
+            begun = "CASE WHEN star = %(best)s THEN %(place)s ELSE %(high)s END"
+            rated = replace(rated, high=f"least(%(high)s, {begun})")
+            values |= {"every": key.rest, "best": key.stars, "place": key.place}
+        sql = f"""
+            SELECT w.stars, w.place, w.image FROM unnest(%(every)s::int[]) AS star
+            CROSS JOIN LATERAL (SELECT * FROM ({self._walked(rated)}) v LIMIT {most}) w
+            """
+        return _by_position(sql, values)
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        low, high = self.bounds
+        return {
+            "owner": self.owner,
+            "words": self.compiled.for_postgres(self.owner),
+            "by_time": self.compiled.by_time(self.owner),
+            "limit": self.limit,
+            "low": low,
+            "high": high,
+        }
+
+    def _walked(self, terms: Terms) -> str:
         order, end = ("ASC", EDGE) if self.oldest_first else ("DESC", -EDGE)
         nearer, farther = ("<=", ">") if self.oldest_first else (">=", "<")
-        within = "place >= %(low)s AND place < %(high)s"
+        within = f"place >= %(low)s AND place < {terms.high}"
         start = f"number << {STRETCH_BITS}"
         if self.oldest_first:
             after = f"place > (({start}) | {2**STRETCH_BITS - 1})"
         else:
             after = f"place < ({start})"
-        by_time = self.compiled.by_time(self.owner)
+        conditions = len(self.compiled.by_time(self.owner)) + terms.more
         met = " AND ".join(
             "gallery_words_by_time(words, place) @@ replace("
             f"(SELECT rarest[{n}] FROM ranked), '{STRETCH}', number || ':')::tsquery"
-            for n in range(1, len(by_time) + 1)
+            for n in range(1, min(conditions, MOST) + 1)
         )
-        exactly = "" if self.compiled.is_exact else "AND words @@ %(words)s::tsquery"
-        # "OFFSET 0": in the order of age, not by the index of the words.
+        is_exact = self.compiled.is_exact and conditions <= MOST
+        exactly = "" if is_exact else f"AND words @@ {terms.words}"
+        # "OFFSET 0": in the order of age, not by the index of the words; and a
+        # condition is read once, not for each picture.
         # "+ 0": by no index but that of the words.
-        sql = f"""
+        return f"""
             WITH RECURSIVE edge AS MATERIALIZED (
               SELECT coalesce((
                 SELECT place FROM {ENTRY} WHERE owner_id = %(owner)s AND {within}
@@ -91,7 +189,7 @@ class Walk:
                 WHERE owner_id = %(owner)s AND {within}
                 AND place {nearer} (SELECT place FROM edge)
                 ORDER BY place {order} OFFSET 0
-              ) newest WHERE words @@ %(words)s::tsquery LIMIT %(limit)s
+              ) newest WHERE words @@ {terms.words} LIMIT %(limit)s
             ), stretch AS (
               (SELECT place >> {STRETCH_BITS} AS number FROM {ENTRY}
               WHERE owner_id = %(owner)s AND {within}
@@ -108,35 +206,28 @@ class Walk:
                 SELECT condition, (SELECT count(*) FROM (
                   SELECT words FROM {ENTRY} WHERE owner_id = %(owner)s AND {within}
                   ORDER BY place {order} LIMIT {SAMPLE}
-                ) sample WHERE words @@ replace(condition, '{STRETCH}', '')::tsquery
-                ) AS hits FROM unnest(%(by_time)s::text[]) AS condition
+                ) sample WHERE words @@ wanted) AS hits FROM (
+                  SELECT condition,
+                  replace(condition, '{STRETCH}', '')::tsquery AS wanted
+                  FROM unnest({terms.conditions}) AS condition OFFSET 0
+                ) each
               ) counted
             )
-            SELECT {self.stars} AS stars, place, image FROM near
+            SELECT {terms.stars} AS stars, place, image FROM near
             UNION ALL
-            SELECT {self.stars} AS stars, far.place, far.image
+            SELECT {terms.stars} AS stars, far.place, far.image
             FROM stretch CROSS JOIN LATERAL (
               SELECT place, image FROM {ENTRY}
               WHERE {met} {exactly}
-              AND place + 0 >= %(low)s AND place + 0 < %(high)s
+              AND place + 0 >= %(low)s AND place + 0 < {terms.high}
               AND place + 0 {farther} (SELECT place FROM edge)
               ORDER BY place + 0 {order} LIMIT %(limit)s
             ) far
             WHERE number IS NOT NULL AND (SELECT count(*) FROM near) < %(limit)s
             LIMIT %(limit)s"""
-        low, high = self.bounds
-        values: dict[str, Any] = {
-            "owner": self.owner,
-            "words": self.compiled.for_postgres(self.owner),
-            "by_time": by_time,
-            "limit": self.limit,
-            "low": low,
-            "high": high,
-        }
-        return _by_position(sql, values)
 
 
-def _by_position(sql: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
+def _by_position(sql: str, values: dict[str, Any]) -> Statement:
     """As statements that are put together need it: values by their order."""
     order: list[Any] = []
     pieces = sql.split("%(")

@@ -26,7 +26,16 @@ from gallery.models import (
     Tag,
     Tagged,
 )
-from gallery.search import counting, find, finding, guard, indexing, schema, sweep
+from gallery.search import (
+    counting,
+    find,
+    finding,
+    guard,
+    indexing,
+    schema,
+    sweep,
+    walking,
+)
 from gallery.search.document import place
 from gallery.search.parsing import parse
 from tests import make
@@ -39,7 +48,7 @@ pytestmark = pytest.mark.django_db
 def _today(monkeypatch):
     monkeypatch.setattr(finding.timezone, "localdate", lambda: NOW.date())
     # So that a small corpus has pictures on both sides of it.
-    monkeypatch.setattr(finding, "NEAR", 9)
+    monkeypatch.setattr(walking, "NEAR", 9)
 
 
 def texts(found, limit=200):
@@ -101,6 +110,21 @@ def test_paging_gives_each_once(alice, order, text, few, monkeypatch):
         pages += page.items
         cursor = page.next
     assert pages == whole and len(pages) > 10
+
+
+@pytest.mark.parametrize("few", [0, 500])
+@pytest.mark.parametrize("order", finding.ORDERS)
+def test_more_words_than_the_index_is_asked_for(alice, order, few, monkeypatch):
+    monkeypatch.setattr(finding, "FEW", few)
+    words = ["old", "red", "castle", "above", "the", "sea"]
+    assert len(words) > walking.MOST
+    whole = picture(alice, " ".join(words), rating=3)
+    for word in words:
+        picture(alice, " ".join(w for w in words if w != word), rating=4)
+    for number in range(walking.NEAR + 1):
+        picture(alice, f"newer {number}")
+    found = find(alice, " ".join(words), order).page("", 20).items
+    assert found == [whole]
 
 
 @pytest.mark.parametrize(
