@@ -6,11 +6,13 @@ of which a template takes each variable by itself through all its layers.
 
 from __future__ import annotations
 
-from functools import cache
+from datetime import date
+from functools import cache, lru_cache
 from html import escape
 from uuid import UUID
 
-from django.template.defaultfilters import floatformat
+from django.contrib.humanize.templatetags.humanize import naturalday
+from django.template.defaultfilters import capfirst, floatformat
 from django.urls import get_script_prefix, reverse
 from django.utils.safestring import SafeString, mark_safe
 
@@ -40,6 +42,7 @@ CELL = (
     '<span class="cell-stars" title="Rating">{star}'
     "<span data-stars>{rating}</span></span></span>{badge}</div>"
 )
+HEADING = '<h2 class="day" data-day="{}">{}</h2>'
 BEHIND = '<img class="tile-behind" src="{}" alt="" aria-hidden="true">'
 FRONT = (
     '<img class="tile-front" {} alt="{}" loading="lazy" decoding="async"'
@@ -75,6 +78,12 @@ def cell(tile: Tile, query: str = "", *, private: bool = False) -> SafeString:
     )
     # All that people or files say was escaped where it was taken.
     return mark_safe(html)  # nosec B308, B703
+
+
+@lru_cache(maxsize=4096)
+def heading(day: date, today: date) -> str:
+    """`today` is what a heading is kept for: it may say "Today"."""
+    return HEADING.format(day.isoformat(), capfirst(str(naturalday(day, "j F Y"))))
 
 
 def _page(image: Image, query: str) -> str:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import BigIntegerField, Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.paging import decode, encode, newest_first, newest_from, oldest_first
+from accounts.prepared import Prepared, Slot
 from gallery.models import Album, Image, Tag
 from gallery.search.finding import NEWEST, OLDEST, Found
 
@@ -137,9 +138,9 @@ def tiles(
     `before` is the day of the one before.
     """
     counts = heights(images) if stacked else {}
-    made = []
+    made, zone = [], timezone.get_current_timezone()
     for image in images:
-        day = timezone.localdate(image.created)
+        day = image.created.astimezone(zone).date()
         count = counts.get(image.stack, 1) if image.stack else 1
         made.append(Tile(image, count, day if day != before else None, density))
         before = day
@@ -162,10 +163,26 @@ def density_of(request: HttpRequest) -> int:
     return int(text) if text in {"1", "2", "3", "4", "5"} else DENSITY
 
 
+_PERSON = Slot("person", BigIntegerField())
+_tags: Prepared[Tag] = Prepared(
+    lambda: (
+        Tag.objects.filter(owner=_PERSON)
+        .order_by("name")
+        .values_list("name")[:SUGGESTED]
+    )
+)
+_albums: Prepared[Album] = Prepared(
+    lambda: (
+        Album.objects.open_to(_PERSON)
+        .order_by("-created")
+        .values_list("id", "title")[:SUGGESTED]
+    )
+)
+
+
 def marking_context(user: User) -> dict[str, object]:
     """What the bar of actions offers: tags, and albums that one may add to."""
-    albums = Album.objects.open_to(user).order_by("-created")
     return {
-        "mark_tags": Tag.objects.filter(owner=user).order_by("name")[:SUGGESTED],
-        "mark_albums": albums.only("title")[:SUGGESTED],
+        "mark_tags": [name for (name,) in _tags.rows(person=user.pk)],
+        "mark_albums": _albums.rows(person=user.pk),
     }

@@ -41,7 +41,8 @@ def image_list(request: PersonRequest) -> HttpResponse:
         name = "_tiles_newer.html" if page.upwards else "_tiles.html"
     else:
         name = "image_list.html"
-        context |= grid.marking_context(request.user)
+        if page.tiles:
+            context |= grid.marking_context(request.user)
     response = render(request, f"gallery/{name}", context)
     # A browser must not show the tiles alone when somebody comes back to the page.
     patch_vary_headers(response, ["HX-Request"])

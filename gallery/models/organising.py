@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import Slot
 from gallery.models.image import Image
 
 
@@ -65,7 +66,7 @@ class AlbumQuerySet(models.QuerySet["Album"]):
             models.Q(owner=user) | models.Q(pk__in=shared.values("album"))
         )
 
-    def open_to(self, user: User) -> AlbumQuerySet:
+    def open_to(self, user: User | Slot) -> AlbumQuerySet:
         """The albums that this person may add pictures to."""
         shared = AlbumShare.objects.with_person(user).filter(may_add=True)
         return self.filter(
@@ -138,11 +139,10 @@ class AlbumItem(models.Model):
 
 
 class AlbumShareQuerySet(models.QuerySet["AlbumShare"]):
-    def with_person(self, user: User) -> AlbumShareQuerySet:
+    def with_person(self, user: User | Slot) -> AlbumShareQuerySet:
         """The shares that name this person or a group of theirs."""
-        return self.filter(
-            models.Q(person=user) | models.Q(group__in=user.groups.all())
-        )
+        groups = Group.objects.filter(user=user)
+        return self.filter(models.Q(person=user) | models.Q(group__in=groups))
 
 
 class AlbumShare(models.Model):

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from uuid import UUID
 
 from django.db import transaction
+from django.db.models import BigIntegerField, CharField
 
 from accounts.models import User
+from accounts.prepared import Prepared, Slot
 from gallery.models import Facet, SearchEntry
 from gallery.search import indexing
 from gallery.search.finding import Found
@@ -83,36 +84,37 @@ LABELS = {
 }
 
 
+def _kept(*order: str) -> Prepared[Facet]:
+    owner, kind = Slot("owner", BigIntegerField()), Slot("kind", CharField())
+    return Prepared(
+        lambda: (
+            Facet.objects.filter(owner=owner, kind=kind, count__gt=0)
+            .order_by(*order)
+            .values_list("kind", "value", "count")[:SHOWN]
+        )
+    )
+
+
+_latest, _most = _kept("-value"), _kept("-count", "value")
+
+
 def of_gallery(user: User) -> dict[str, list[Count]]:
     """The kept counts of everything that the person has, the most frequent values."""
     indexing.catch_up(user.pk)
     found: list[Count] = []
-    parts = [
-        Facet.objects.filter(owner=user, kind=kind, count__gt=0)
-        .order_by("-value" if kind in BY_VALUE else "-count", "value")
-        .values_list("kind", "value", "count")[:SHOWN]
-        for kind in KINDS
-    ]
-    for part in parts:
-        found += [Count(*row) for row in part]
+    for kind in KINDS:
+        some = _latest if kind in BY_VALUE else _most
+        found += [Count(*row) for row in some.rows(owner=user.pk, kind=kind)]
     return _by_kind(found)
 
 
 def of_search(found: Found) -> dict[str, list[Count]]:
     """Counts of the first matches, at most BOUND of them."""
-    ids = found.ids(BOUND + 1)
-    counts = _counted(ids[:BOUND])
-    bounded = len(ids) > BOUND
+    texts = found.facets(BOUND + 1)
+    bounded = len(texts) > BOUND
+    counts = Counter(pair for t in texts[:BOUND] for pair in map(tuple, json.loads(t)))
     made = [Count(kind, v, n, bounded) for (kind, v), n in counts.items()]
     return _by_kind(made)
-
-
-def _counted(ids: list[UUID]) -> Counter[tuple[str, str]]:
-    counts: Counter[tuple[str, str]] = Counter()
-    rows = SearchEntry.objects.filter(image__in=ids).values_list("facets", flat=True)
-    for text in rows:
-        counts.update((kind, value) for kind, value in json.loads(text))
-    return counts
 
 
 def _by_kind(counts: Iterable[Count]) -> dict[str, list[Count]]:

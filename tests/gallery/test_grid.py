@@ -132,6 +132,17 @@ def days(response):
     return [str(t.day) for t in response.context["page"].tiles if t.day]
 
 
+def test_a_heading_says_of_which_day_it_is(as_alice, alice):
+    today = timezone.localdate()
+    for days_ago in (0, 1, 400):
+        make.image(alice, created=timezone.now() - timedelta(days=days_ago))
+    page = as_alice.get("/gallery/").content.decode()
+    long_ago = today - timedelta(days=400)
+    assert f'data-day="{today}">Today</h2>' in page
+    assert ">Yesterday</h2>" in page
+    assert f">{long_ago.day} {long_ago:%B %Y}</h2>" in page
+
+
 def test_a_day_has_one_heading_across_pages(as_alice, alice, monkeypatch):
     monkeypatch.setattr("gallery.grid.PAGE", 2)
     for hours in (0, 1, 2, 24, 25):
