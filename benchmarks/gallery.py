@@ -7,7 +7,8 @@ that some are in half of all pictures and most are in a few. The ratio is to a g
 of a thousand, in a database of its own. The queries of each page are counted, and have
 to be as many in both.
 
-The rows are made by `gallery_probe`, a process of its own on each database.
+Each gallery is asked by `gallery_probe`, a process of its own that has made its rows.
+The two take turns, a request each, so that what the machine does meanwhile meets both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -33,10 +35,10 @@ ROUNDS = 60
 
 
 class Seen(TypedDict):
-    """Of one page: seconds of each round, queries of each round, tiles it showed."""
+    """Of one page: seconds of each round, how many queries, tiles it showed."""
 
     seconds: list[float]
-    queries: list[int]
+    queries: int
     tiles: int
 
 
@@ -63,11 +65,20 @@ def run(quick: bool) -> Iterator[Row]:
 
 
 def on_database(name: str, urls: list[str], rounds: int, size: int) -> Iterator[Row]:
-    few, many = (
-        probe(url, rounds, rows) for url, rows in zip(urls, (SMALL, size), strict=True)
-    )
-    for what, seen in many.items():
-        yield compared(f"{what}, {size:,} pictures", name, seen, few[what])
+    with ExitStack() as stack:
+        few, many = (
+            stack.enter_context(probe(url, rows))
+            for url, rows in zip(urls, (SMALL, size), strict=True)
+        )
+        for what in many.pages:
+            seen = [p.count(what) for p in (few, many)]
+            for number in range(rounds + 1):
+                for one, p in zip(seen, (few, many), strict=True):
+                    seconds = p.time(what)
+                    # The first is for what is kept from then on.
+                    if number:
+                        one["seconds"].append(seconds)
+            yield compared(f"{what}, {size:,} pictures", name, seen[1], seen[0])
 
 
 def compared(what: str, where: str, seen: Seen, few: Seen) -> Row:
@@ -76,9 +87,9 @@ def compared(what: str, where: str, seen: Seen, few: Seen) -> Row:
     Nor are these two pages compared where one found nothing: it says what is in the
     way, with searches of its own.
     """
-    queries = {*seen["queries"]}
+    queries = {seen["queries"]}
     if bool(seen["tiles"]) == bool(few["tiles"]):
-        queries |= {*few["queries"]}
+        queries.add(few["queries"])
     assert len(queries) == 1, f"{what}: {sorted(queries)} queries"
     row = times(what, where, seen["seconds"], TARGET)
     told = f"{row.figure}, {queries.pop()} queries"
@@ -92,15 +103,46 @@ def compared(what: str, where: str, seen: Seen, few: Seen) -> Row:
     return Row(what, where, told, f"{row.target}, ≤ {RATIO} ×", met)
 
 
-def probe(url: str, rounds: int, size: int) -> dict[str, Seen]:
+class Probe:
+    """A `gallery_probe` that has filled its database."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pages: list[str] = self._answer()
+
+    def count(self, what: str) -> Seen:
+        counted = self._ask(f"{what}?")
+        return {"seconds": [], "queries": counted["queries"], "tiles": counted["tiles"]}
+
+    def time(self, what: str) -> float:
+        return float(self._ask(what)["seconds"])
+
+    def _ask(self, line: str) -> Any:
+        assert self._process.stdin
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the probe has ended"
+        return json.loads(line)
+
+
+@contextmanager
+def probe(url: str, size: int) -> Iterator[Probe]:
     with tempfile.TemporaryDirectory(prefix="lifeos-bench-") as data:
         env = os.environ | {"LIFEOS_DATA": data, "LOG_LEVEL": "WARNING"}
         env.pop("REDIS_URL", None)
         env.pop("DATABASE_URL", None)
         if url:
             env["DATABASE_URL"] = url
-        command = [sys.executable, "-m", "benchmarks.gallery_probe"]
-        command += [str(rounds), str(size)]
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
-        found: dict[str, Seen] = json.loads(done.stdout)
-    return found
+        command = [sys.executable, "-m", "benchmarks.gallery_probe", str(size)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)
+        try:
+            yield Probe(process)
+        finally:
+            process.kill()
+            process.wait()

@@ -1,6 +1,8 @@
 """Fills a database with pictures and times the gallery's pages in it: see `gallery`.
 
-`python -m benchmarks.gallery_probe ROUNDS SIZE` prints what it saw as JSON, by page.
+`python -m benchmarks.gallery_probe SIZE` prints the names of its pages as JSON. For
+each name that it reads it asks for that page once, and prints the seconds that it took;
+for a name with a "?" how many queries it made, and the tiles in it.
 BENCH_KEEP=1 leaves a database that has its rows already as it is.
 """
 
@@ -46,7 +48,7 @@ RARE = 25
 
 
 def main() -> int:
-    rounds, size = map(int, sys.argv[1:3])
+    size = int(sys.argv[1])
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     if not (os.environ.get("BENCH_KEEP") and User.objects.exists()):
@@ -57,8 +59,12 @@ def main() -> int:
     owner = User.objects.get(username="person0")
     client = Client(SERVER_NAME="localhost")
     client.force_login(owner)
-    seen = {what: _look(client, path, rounds) for what, path in _pages(owner).items()}
-    print(json.dumps(seen))
+    pages = _pages(owner)
+    print(json.dumps(list(pages)), flush=True)
+    for line in sys.stdin:
+        what, counted, _ = line.rstrip("\n").partition("?")
+        look = _count if counted else _time
+        print(json.dumps(look(client, pages[what])), flush=True)
     return 0
 
 
@@ -138,25 +144,24 @@ def _search_cursor(owner: User, part: float) -> str:
     return finding._encode((0, document.place(row.created, row.pk), row.pk), "newest")
 
 
-def _look(client: Client, path: str, rounds: int) -> dict[str, object]:
-    def get() -> bytes:
-        response = client.get(path)
-        assert response.status_code == 200, (path, response.status_code)
-        return bytes(response.content)
-
+def _count(client: Client, path: str) -> dict[str, object]:
     with CaptureQueriesContext(connection) as caught:
-        content = get()
-    # Now: the next request empties the list of queries.
-    queries = [len(caught)]
-    get()
-    seconds = []
+        content = _get(client, path)
     gc.collect()
-    for _ in range(rounds):
-        began = time.perf_counter()
-        get()
-        seconds.append(time.perf_counter() - began)
-    tiles = content.count(b'class="tile"')
-    return {"seconds": seconds, "queries": queries, "tiles": tiles}
+    # Now: the next request empties the list of queries.
+    return {"queries": len(caught), "tiles": content.count(b'class="tile"')}
+
+
+def _time(client: Client, path: str) -> dict[str, object]:
+    began = time.perf_counter()
+    _get(client, path)
+    return {"seconds": time.perf_counter() - began}
+
+
+def _get(client: Client, path: str) -> bytes:
+    response = client.get(path)
+    assert response.status_code == 200, (path, response.status_code)
+    return bytes(response.content)
 
 
 # Rows -----------------------------------------------------------------------------
