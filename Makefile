@@ -35,10 +35,10 @@ browser: .venv/installed-dev
 faults: .venv/installed-dev
 	$(BIN)/python -m tests.faults.report
 
-# Asks a service on the internet for known faults of what we depend on; it fails, too,
-# when the service cannot be asked.
+# Asks a service on the internet for known faults of what we depend on, as `make test`
+# does; here it fails, too, when the service cannot be asked.
 audit: .venv/installed-dev
-	$(BIN)/pip-audit --strict -r requirements.txt
+	$(BIN)/python -m tests.audit --strict
 
 # What deploy/ has, by the tools that read it and in front of the real processes.
 deploy: .venv/installed-dev

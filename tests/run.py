@@ -119,6 +119,7 @@ PARTS: dict[str, list[tuple[list[str], dict[str, str]]]] = {
         # B608: the search's SQL is put together from constants and whole numbers; what
         # people write goes in as values.
         ([str(BIN / "bandit"), "-q", "-ll", "-s", "B104,B608", "-r", *APPS], {}),
+        ([str(BIN / "python"), "-m", "tests.audit"], {}),
         ([*MANAGE, "makemigrations", "--check", "--dry-run"], {}),
         ([*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], DEPLOYED),
     ],
