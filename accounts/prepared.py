@@ -1,8 +1,8 @@
 """Queries that are compiled once in the life of a process.
 
 To build a queryset and make SQL of it takes Django several times as long as a database
-that is near takes to answer. A tick of the queue asks the same few things each time and
-only the values differ, so there the SQL is kept.
+that is near takes to answer. A tick of the queue and every page ask some things each
+time, and only the values differ, so there the SQL is kept.
 """
 
 from __future__ import annotations

@@ -82,6 +82,7 @@ def in_django(stack: Any, code: str) -> Any:
 
 PEOPLE = """
 import json
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from accounts.models import User
@@ -93,7 +94,7 @@ for number in range({count}):
     PersonLimits.objects.create(person=person, max_queued=1_000_000)
     session = SessionStore()
     session[SESSION_KEY] = str(person.pk)
-    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
     session.create()
     found[person.username] = f"sessionid={{session.session_key}}"
