@@ -37,6 +37,7 @@ from accounts.models import User  # noqa: E402
 from benchmarks import gallery_rows as rows  # noqa: E402
 from gallery.models import Image, SearchEntry, SearchMark, Tag  # noqa: E402
 from gallery.search import counting, document, schema  # noqa: E402
+from lifeos import garbage  # noqa: E402
 
 CHUNK = 20_000
 PEOPLE = 12
@@ -60,6 +61,7 @@ def main() -> int:
     client = Client(SERVER_NAME="localhost")
     client.force_login(owner)
     pages = _pages(owner)
+    garbage.spare_what_is_loaded()  # as every web process does
     print(json.dumps(list(pages)), flush=True)
     for line in sys.stdin:
         what, counted, _ = line.rstrip("\n").partition("?")

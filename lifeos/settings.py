@@ -104,7 +104,10 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "accounts.signup.context",
             ],
-            "builtins": ["accounts.templatetags.icons"],
+            "builtins": [
+                "accounts.templatetags.addresses",
+                "accounts.templatetags.icons",
+            ],
         },
     }
 ]
