@@ -159,7 +159,8 @@ def album(request: PersonRequest, pk: UUID) -> HttpResponse:
         name = "_tiles.html"
     else:
         name = "album.html"
-        context |= grid.marking_context(request.user)
+        if images:
+            context |= grid.marking_context(request.user)
         context["shares"] = _shares(found) if mine else []
     response = render(request, f"gallery/{name}", context)
     patch_vary_headers(response, ["HX-Request"])

@@ -7,15 +7,15 @@ of which a template takes each variable by itself through all its layers.
 from __future__ import annotations
 
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from html import escape
 from uuid import UUID
 
 from django.contrib.humanize.templatetags.humanize import naturalday
 from django.template.defaultfilters import capfirst, floatformat
-from django.urls import get_script_prefix, reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.templatetags import addresses
 from accounts.templatetags.icons import icon
 from gallery.files.shrinking import WIDTHS
 from gallery.grid import Tile, short
@@ -144,9 +144,4 @@ def srcset(image: Image, sizes: str = "(max-width: 52rem) 45vw, 18rem") -> SafeS
 
 def address_of(name: str, pk: UUID, *rest: str) -> str:
     """As `url`, which takes longer."""
-    return _pattern(name, get_script_prefix(), *rest).replace(ANY, str(pk))
-
-
-@cache
-def _pattern(name: str, prefix: str, *rest: str) -> str:
-    return reverse(name, args=[ANY, *rest])
+    return addresses.kept(name, ANY, *rest).replace(ANY, str(pk))

@@ -31,18 +31,23 @@ class FixedURLNode(URLNode):
 
     def render(self, context: Context) -> str:
         try:
-            address = _address(self.view_name.resolve(context), get_script_prefix())
+            found = kept(self.view_name.resolve(context))
         except NoReverseMatch:
             if self.asvar is None:
                 raise
-            address = ""
+            found = ""
         if self.asvar:
-            context[self.asvar] = address
+            context[self.asvar] = found
             return ""
-        return conditional_escape(address) if context.autoescape else address
+        return conditional_escape(found) if context.autoescape else found
+
+
+def kept(name: str, *args: str) -> str:
+    """As `reverse`, for few different arguments: every answer stays in memory."""
+    return _kept(name, get_script_prefix(), *args)
 
 
 @cache
-def _address(name: str, prefix: str) -> str:
+def _kept(name: str, prefix: str, *args: str) -> str:
     """`prefix` is where the application is mounted; `reverse` puts it in front."""
-    return reverse(name)
+    return reverse(name, args=args)

@@ -48,16 +48,15 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a walk's own statement on PostgreSQL has in these places, as SQL.
-
-    `more`: so many conditions beside those of the search.
+    """What a walk's own statement on PostgreSQL has in these places, as SQL; `count`:
+    how many conditions there are.
     """
 
+    count: int
     stars: str = "0"
     high: str = "%(high)s"
     words: str = "%(words)s::tsquery"
     conditions: str = "%(by_time)s::text[]"
-    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +121,21 @@ class Walk:
 
     def for_postgres(self) -> Statement:
         """Its rows are the first matches, in no promised order among themselves."""
-        return _by_position(self._walked(Terms()), self._values)
+        values = self._values
+        return _by_position(self._walked(Terms(len(values["by_time"]))), values)
 
     def for_postgres_by_stars(self, key: Key | None, most: str) -> Statement:
         """As `for_sqlite_by_stars`. One text for all: six of them take PostgreSQL
         longer to plan than to answer.
         """
         star = f"{self.owner}{RATING}' || star || '"
+        values = self._values | {"every": [*STARS]}
         rated = Terms(
+            len(values["by_time"]) + 1,
             stars="star",
             words=f"(%(words)s::tsquery && ('''{star}''')::tsquery)",
             conditions=f"(%(by_time)s::text[] || ('''{STRETCH}{star}'''))",
-            more=1,
         )
-        values = self._values | {"every": [*STARS]}
         if key:
             begun = "CASE WHEN star = %(best)s THEN %(place)s ELSE %(high)s END"
             rated = replace(rated, high=f"least(%(high)s, {begun})")
@@ -167,13 +167,12 @@ class Walk:
             after = f"place > (({start}) | {2**STRETCH_BITS - 1})"
         else:
             after = f"place < ({start})"
-        conditions = len(self.compiled.by_time(self.owner)) + terms.more
         met = " AND ".join(
             "gallery_words_by_time(words, place) @@ replace("
             f"(SELECT rarest[{n}] FROM ranked), '{STRETCH}', number || ':')::tsquery"
-            for n in range(1, min(conditions, MOST) + 1)
+            for n in range(1, min(terms.count, MOST) + 1)
         )
-        is_exact = self.compiled.is_exact and conditions <= MOST
+        is_exact = self.compiled.is_exact and terms.count <= MOST
         exactly = "" if is_exact else f"AND words @@ {terms.words}"
         # "OFFSET 0": in the order of age, not by the index of the words; and a
         # condition is read once, not for each picture.
